@@ -20,9 +20,13 @@ static _Noreturn void mem_exhausted(size_t count, size_t size)
 
 void *mem_calloc(size_t count, size_t size)
 {
-	/* calloc() may answer NULL for nothing: always ask for something. */
-	void *ptr = calloc(count ? count : 1, size ? size : 1);
+	size_t bytes;
+	void *ptr;
 
+	if (__builtin_mul_overflow(count, size, &bytes))
+		mem_exhausted(count, size);
+	/* calloc() may answer NULL for nothing: always ask for something. */
+	ptr = calloc(1, bytes ? bytes : 1);
 	if (ptr == NULL)
 		mem_exhausted(count, size);
 	return ptr;
