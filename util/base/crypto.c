@@ -160,7 +160,8 @@ static int base64_quad(const char *in, unsigned padding, char *out)
 	}
 	/* Bits that no byte uses must be zero, or the same bytes would have
 	 * several texts (RFC 4648 section 3.5). */
-	if ((padding == 1 && (bits & 0xff)) || (padding == 2 && (bits & 0xffff)))
+	if ((padding == 1 && (bits & 0xff)) ||
+	    (padding == 2 && (bits & 0xffff)))
 		return -1;
 	out[0] = (char)(bits >> 16);
 	if (padding < 2)
@@ -244,8 +245,10 @@ uint64_t crypto_siphash(const uint64_t key[2], const void *data, size_t len)
 	const unsigned char *in = data;
 	uint64_t last = (uint64_t)len << 56;
 	uint64_t v[4] = {
-		key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d,
-		key[0] ^ 0x6c7967656e657261, key[1] ^ 0x7465646279746573,
+		key[0] ^ 0x736f6d6570736575,
+		key[1] ^ 0x646f72616e646f6d,
+		key[0] ^ 0x6c7967656e657261,
+		key[1] ^ 0x7465646279746573,
 	};
 
 	for (; len >= 8; len -= 8, in += 8) {

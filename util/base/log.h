@@ -10,11 +10,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE,
-		 LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_NOTICE,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 
 enum log_target {
-	LOG_TO_STDERR, /* "<6>" priorities when a journal reads it, else times */
+	LOG_TO_STDERR, /* "<6>" priorities for a journal, else times */
 	LOG_TO_SYSLOG,
 	LOG_TO_CALLBACK
 };
@@ -56,7 +61,7 @@ void log_write(struct log *log, enum log_level level, const char *event,
 
 #define log_at(log, level, event, ...)                                       \
 	log_write((log), (level), (event),                                   \
-		  (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(,)         \
+		  (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(,)        \
 					     { .key = NULL } })
 #define log_error(log, event, ...)                                           \
 	log_at(log, LOG_LEVEL_ERROR, event, __VA_ARGS__)
