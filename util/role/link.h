@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A role's connection to its routers: the only router client of the project
+ * (docs/link.md). It connects and reconnects with back-off, binds names,
+ * knows the members, numbers, acknowledges and re-sends envelopes, and
+ * dispatches commands. Waiting for a router is normal: it says so in the log.
+ */
+#ifndef UTIL_ROLE_LINK_H
+#define UTIL_ROLE_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/base/log.h"
+#include "util/net/loop.h"
+#include "util/net/tls.h"
+#include "util/role/envelope.h"
+#include "util/role/members.h"
+
+struct link;
+
+struct link_options {
+	const char *name;	    /* instance name: "sm-1" */
+	const char *const *routers; /* NULL-terminated addresses */
+	const char *secret;	    /* copied; wiped at the end */
+	struct tls_context *tls;    /* NULL: in the clear */
+	const char *const *binds;   /* NULL-terminated names; NULL: none */
+	bool plain_role;	    /* admin: no numbers, no re-sending */
+	size_t queue_bytes;	    /* outstanding to one receiver before it is
+				       congested; 0: 1 MiB */
+};
+
+/* What was received. The envelope is valid during the call only. */
+struct link_receipt {
+	uint64_t peer; /* private */
+	uint64_t n;
+};
+
+struct link_handlers {
+	/* An envelope came. The receiver calls link_processed(receipt) once,
+	 * now or later, when it is done with it (design.md 5). */
+	void (*received)(struct link *link, const struct envelope *envelope,
+			 struct link_receipt receipt, void *ctx);
+	/* An envelope that was accepted by link_send() cannot be delivered:
+	 * the instance it was meant for is gone, or nobody has served `to` for
+	 * 30 s, or the queue is full. It is valid during the call. */
+	void (*undelivered)(struct link *link, const struct envelope *envelope,
+			    const char *reason, void *ctx);
+	/* The members of a name changed; ask link_members(). NULL allowed. */
+	void (*members)(struct link *link, const char *name, void *ctx);
+	/* A receiver that was congested is so no longer. NULL allowed. */
+	void (*drained)(struct link *link, const char *at, void *ctx);
+	/* All routers were lost, or the first one is back. NULL allowed. */
+	void (*state)(struct link *link, bool connected, void *ctx);
+	/* A command for this role; NULL: answered with `invalid`. */
+	void (*command)(struct link *link, const char *from,
+			const struct stanza *command, void *ctx);
+};
+
+struct link *link_new(struct loop *loop, struct log *log,
+		      const struct link_options *options,
+		      const struct link_handlers *handlers, void *ctx);
+
+/* Says good-bye (unbinds, flushes), closes; no callbacks from here on. */
+void link_close(struct link **link);
+
+/* This process's epoch. */
+const char *link_epoch(const struct link *link);
+const char *link_name(const struct link *link);
+bool link_connected(const struct link *link);
+const struct members *link_members(const struct link *link);
+
+enum link_sent {
+	LINK_SENT,
+	LINK_NO_ROUTE /* nobody serves `to` (or `at` is not there) now */
+};
+
+/* Sends. Set in `envelope`: to, or at, or both; session, origin, control,
+ * namespaces, payload; the rest is filled in by the link. With `at` it is for
+ * this instance alone. Everything is copied. */
+enum link_sent link_send(struct link *link, const struct envelope *envelope);
+
+/* True while more than queue_bytes are outstanding to the receiver. */
+bool link_congested(const struct link *link, const char *at);
+
+/* The receipt's envelope has been processed. Harmless for envelopes that are
+ * not numbered, and after its sender is gone. */
+void link_processed(struct link *link, struct link_receipt receipt);
+
+/* The instance that serves `to`, NULL: nobody; and whether that is us. */
+const char *link_owner(const struct link *link, const char *to);
+bool link_owns(const struct link *link, const char *to);
+
+/* Adds or gives back a name while running. */
+void link_bind(struct link *link, const char *name);
+void link_unbind(struct link *link, const char *name);
+
+struct link_stats {
+	uint64_t sent, received, resent, repeats, undelivered;
+	uint64_t outstanding, outstanding_bytes;
+	unsigned routers_connected;
+};
+void link_get_stats(const struct link *link, struct link_stats *stats);
+
+#endif
