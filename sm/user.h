@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Users in memory: loaded once when somebody needs them, dropped some time
+ * after the last use. A user whose data is being loaded holds its own queue
+ * of tasks and nobody else's (design.md 5 and 7).
+ */
+#ifndef SM_USER_H
+#define SM_USER_H
+
+#include "sm/sm.h"
+
+enum user_state {
+	USER_LOADING, /* tasks wait */
+	USER_READY,
+	USER_FAILED /* storage unavailable: waiting tasks were refused with
+		       internal-server-error; the next use loads again */
+};
+
+/* One roster row in memory. */
+struct contact {
+	struct roster_item item;
+	UT_hash_handle hh; /* by item.jid */
+};
+
+struct user {
+	struct sm *sm;
+	struct sm_domain *domain;
+	struct jid *jid; /* bare */
+	enum user_state state;
+	bool has_account;	   /* false: nobody of that name; still loaded so that
+				      the answer is remembered for a moment */
+	struct contact *roster;
+	uint64_t roster_version;
+	size_t offline_count;
+	struct session *sessions; /* utlist DL by prev/next, oldest first */
+	size_t session_count;
+	struct task *waiting, *waiting_last; /* while USER_LOADING */
+	struct user_waiter *waiters;	     /* user_need() while loading */
+	unsigned pins; /* storage requests and the like that need it here */
+	struct timer idle;
+	void **module_data; /* zeroed blocks of sm_module.user_size */
+	UT_hash_handle hh; /* by bare JID text */
+};
+
+/* The user in memory, loading or not; NULL when not in memory. */
+struct user *user_find(struct sm *sm, const char *bare);
+
+/* Finds or starts to load; `domain` is the one of the JID. */
+struct user *user_get(struct sm *sm, struct sm_domain *domain,
+		      const struct jid *jid);
+
+/* Calls back from the loop, never inside the call, when the user is READY or
+ * FAILED. */
+typedef void user_ready_cb(struct user *user, void *ctx);
+void user_need(struct user *user, user_ready_cb *ready, void *ctx);
+
+/* A pinned user stays in memory. */
+void user_pin(struct user *user);
+void user_unpin(struct user *user);
+
+/* The account was removed: closes its sessions, cancels subscriptions
+ * (presence_account_removed()), forgets. */
+void user_removed(struct user *user);
+
+struct contact *user_contact(const struct user *user, const char *bare);
+
+#endif
