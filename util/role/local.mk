@@ -4,5 +4,9 @@
 
 noinst_LIBRARIES += util/role/librole.a
 util_role_librole_a_SOURCES = \
+	util/role/config.c util/role/config.h \
+	util/role/config_scan.c util/role/config_scan.h \
+	util/role/config_value.c util/role/config_value.h \
 	util/role/envelope.c util/role/envelope.h \
-	util/role/members.c util/role/members.h
+	util/role/members.c util/role/members.h \
+	util/role/metrics.c util/role/metrics.h

@@ -28,7 +28,8 @@ void metrics_gauge(struct buf *to, const char *name, const char *help,
 /* ` name="value"` with the value escaped, with a comma in front if needed. */
 void metrics_label(struct buf *labels, const char *name, const char *value);
 
-/* A histogram: `count` upper bounds in seconds with counts (not cumulative). */
+/* A histogram: `count` upper bounds in seconds with counts (not cumulative).
+ * To have larger values counted too, let the last bound be INFINITY. */
 void metrics_histogram(struct buf *to, const char *name, const char *help,
 		       const double *bounds, const uint64_t *counts,
 		       unsigned count, double sum);

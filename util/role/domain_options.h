@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The section `domain` of the configuration file: one for each domain that is
+ * served, titled by its name. All roles read it, so its table is here.
+ */
+#ifndef UTIL_ROLE_DOMAIN_OPTIONS_H
+#define UTIL_ROLE_DOMAIN_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "util/role/config.h"
+
+struct domain_options {
+	/* c2s: PEM files; a chain, and the key of its first certificate. */
+	char *certificate, *key;
+	/* sm: drivers that are asked in order, and what they are told. */
+	char **auth;
+	char *auth_options;
+	char *storage; /* NULL: the one of the sm */
+	bool registration;
+	/* sm: XEP-0157, URIs; NULL when there are none. */
+	char **contact_abuse, **contact_admin, **contact_feedback;
+	char **contact_sales, **contact_security, **contact_support;
+	char **contact_status;
+};
+
+extern const struct section domain_section;
+
+#endif
