@@ -5,4 +5,17 @@
 #   util_net_libnet_a_SOURCES += util/net/thing.c util/net/thing.h
 
 noinst_LIBRARIES += util/net/libnet.a
-util_net_libnet_a_SOURCES =
+util_net_libnet_a_SOURCES = \
+	util/net/address.c util/net/address.h \
+	util/net/conn.c util/net/conn.h util/net/conn_uv.h \
+	util/net/conn_connect.c \
+	util/net/conn_facts.c \
+	util/net/conn_io.c \
+	util/net/conn_tls.c util/net/conn_tls.h \
+	util/net/http.h \
+	util/net/listener.c util/net/listener.h \
+	util/net/loop.c util/net/loop.h util/net/loop_uv.h \
+	util/net/notify.h \
+	util/net/timer.c util/net/timer.h \
+	util/net/tls.c util/net/tls.h util/net/tls_session.h \
+	util/net/worker.h
