@@ -1,16 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # storage: the interface, the drivers, and their loader.
-# Add, for each file:
-#   storage_libstorage_a_SOURCES += storage/thing.c storage/thing.h
 
 noinst_LIBRARIES += storage/libstorage.a
-storage_libstorage_a_SOURCES =
+storage_libstorage_a_SOURCES = \
+	storage/auth.c storage/auth.h \
+	storage/auth_derive.c storage/auth_derive.h \
+	storage/auth_driver.h \
+	storage/auth_storage.c \
+	storage/driver.h \
+	storage/drivers.c storage/drivers.h \
+	storage/item.c \
+	storage/memory.c \
+	storage/schema.h \
+	storage/sqlite.c \
+	storage/sqlite_db.c storage/sqlite_db.h \
+	storage/sqlite_ops.c storage/sqlite_ops.h \
+	storage/sqlite_statements.c storage/sqlite_statements.h \
+	storage/storage.c storage/storage.h
+nodist_storage_libstorage_a_SOURCES = storage/schema.c
+
+# The migrations, in order, become C.
+SCHEMA_FILES = $(srcdir)/storage/schema/0001-first-light.sql
+
+storage/schema.c: $(SCHEMA_FILES) $(srcdir)/storage/schema/to_c.awk
+	$(AM_V_GEN)$(MKDIR_P) storage && \
+	$(AWK) -f $(srcdir)/storage/schema/to_c.awk $(SCHEMA_FILES) \
+		>$@.tmp && mv $@.tmp $@
+
+EXTRA_DIST += $(SCHEMA_FILES) storage/schema/to_c.awk
+CLEANFILES += storage/schema.c storage/schema.c.tmp
+
+# A driver that is written elsewhere is compiled against these.
+nobase_pkginclude_HEADERS += storage/auth.h storage/auth_driver.h \
+	storage/driver.h storage/storage.h
 
 # A loadable driver, installed as $(driverdir)/NAME.so:
 #   driver_LTLIBRARIES += storage/NAME.la
 #   storage_NAME_la_SOURCES = storage/NAME.c
 #   storage_NAME_la_LDFLAGS = $(LDFLAGS_MODULE)
 #   storage_NAME_la_LIBADD = $(THEIR_LIBS)
-# Headers that people need who write drivers:
-#   nobase_pkginclude_HEADERS += storage/storage.h

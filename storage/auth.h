@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who may log in, asked of a driver: "storage" (accounts in the storage, the
+ * default); directories and programs have drivers of their own. The same rules as in
+ * storage.h: asynchronous, `done` exactly once from the loop,
+ * UNAVAILABLE is never a wrong password.
+ */
+#ifndef STORAGE_AUTH_H
+#define STORAGE_AUTH_H
+
+#include "storage/storage.h"
+
+struct auth;
+struct auth_request;
+
+struct auth_result {
+	enum storage_status status;
+	char reason[160];	/* for the log, with UNAVAILABLE */
+	struct account account; /* auth_lookup */
+	bool matches;		/* auth_check */
+	char **names;		/* auth_list: `count` */
+	size_t count;
+};
+
+typedef void auth_done_cb(const struct auth_result *result, void *ctx);
+
+#define AUTH_DRIVER_ABI 1
+
+/* Each returns at once and later calls auth_request_done() of
+ * storage/auth_driver.h. A NULL member is something that the driver cannot
+ * do: its requests end UNAVAILABLE, save that `check` is then made of
+ * `lookup` by the front end. */
+struct auth_driver {
+	unsigned abi;
+	const char *name;
+	/* NULL and err only when `options` (may be NULL) make no sense. */
+	void *(*open)(struct loop *loop, struct log *log,
+		      struct storage *storage, const char *options,
+		      struct error *err);
+	/* Answers all requests that it has (CANCELLED will do), then frees. */
+	void (*close)(void *auth);
+	void (*lookup)(void *auth, struct auth_request *request);
+	void (*check)(void *auth, struct auth_request *request);
+	void (*create)(void *auth, struct auth_request *request);
+	void (*set)(void *auth, struct auth_request *request);
+	void (*remove)(void *auth, struct auth_request *request);
+	void (*list)(void *auth, struct auth_request *request);
+};
+
+/* Opens the driver of that name for one domain. The storage must outlive it.
+ * `driver_dir` as in storage_open(). */
+struct auth *auth_open(struct loop *loop, struct log *log,
+		       struct storage *storage, const char *driver,
+		       const char *options, const char *driver_dir,
+		       struct error *err);
+
+/* Answers what is outstanding, CANCELLED at the latest, and frees. Not from a
+ * callback of its own. NULL inside is allowed. */
+void auth_close(struct auth **auth);
+
+/* As storage_cancel(). */
+void auth_cancel(struct auth_request *request);
+
+/* The SCRAM keys of a user (bare JID). NOT_FOUND when there is no such user
+ * or the account is not to be used. */
+struct auth_request *auth_lookup(struct auth *auth, const char *user,
+				 auth_done_cb *done, void *ctx);
+
+/* Whether the password (prepared by SASLprep) is the user's. Key derivation
+ * happens in a worker; for users who do not exist the same work is done, so
+ * that the answer (OK with matches false) takes the same time. */
+struct auth_request *auth_check(struct auth *auth, const char *user,
+				const char *password, auth_done_cb *done,
+				void *ctx);
+
+/* Creates an account, or gives it a new password, with keys derived in a
+ * worker under fresh salts: CONFLICT / NOT_FOUND. */
+struct auth_request *auth_create(struct auth *auth, const char *user,
+				 const char *password, auth_done_cb *done,
+				 void *ctx);
+struct auth_request *auth_set_password(struct auth *auth, const char *user,
+				       const char *password,
+				       auth_done_cb *done, void *ctx);
+struct auth_request *auth_remove(struct auth *auth, const char *user,
+				 auth_done_cb *done, void *ctx);
+struct auth_request *auth_list(struct auth *auth, const char *domain,
+			       const char *after, size_t limit,
+			       auth_done_cb *done, void *ctx);
+
+/* True when the driver can create and change accounts (in-band registration
+ * and password change depend on it). */
+bool auth_is_writable(const struct auth *auth);
+
+/* Rounds of PBKDF2 for new passwords. */
+#define AUTH_SCRAM_ROUNDS 10000
+
+#endif

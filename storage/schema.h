@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The numbered migrations of storage/schema/, made into C by the build. The
+ * one at index N takes a database from version N to N + 1; the version that a
+ * database has stands in its table chappe_schema.
+ */
+#ifndef STORAGE_SCHEMA_H
+#define STORAGE_SCHEMA_H
+
+struct schema_migration {
+	const char *name;
+	const char *sql;
+};
+
+extern const struct schema_migration schema_migrations[];
+extern const int schema_version; /* how many there are */
+
+#endif

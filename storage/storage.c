@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The front end of the storage: turns each call into a request with copies of
+ * its arguments, hands it to the driver, measures, cancels, and runs the
+ * callback. It knows nothing about how a driver keeps things.
+ */
+#include "storage/storage.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/driver.h"
+#include "storage/drivers.h"
+#include "util/base/mem.h"
+#include "util/base/table.h"
+#include "util/net/timer.h"
+
+struct storage {
+	struct loop *loop;
+	struct loaded_driver loaded;
+	const struct storage_driver *driver;
+	void *store;
+	struct storage_request *requests;  /* the driver has them */
+	struct storage_request *cancelled; /* to be answered soon */
+	struct deferred deferred;
+	struct storage_stats stats;
+	unsigned answering; /* callbacks that are running */
+	bool closing;
+};
+
+const char *storage_status_text(enum storage_status status)
+{
+	static const char *const texts[] = {
+		[STORAGE_OK] = "ok",
+		[STORAGE_NOT_FOUND] = "not found",
+		[STORAGE_CONFLICT] = "exists already",
+		[STORAGE_UNAVAILABLE] = "unavailable",
+		[STORAGE_CANCELLED] = "cancelled",
+	};
+
+	return texts[status];
+}
+
+bool storage_op_writes(enum storage_op op)
+{
+	static const bool writes[STORAGE_OP_COUNT] = {
+		[STORAGE_OP_ACCOUNT_CREATE] = true,
+		[STORAGE_OP_ACCOUNT_SET] = true,
+		[STORAGE_OP_ACCOUNT_REMOVE] = true,
+		[STORAGE_OP_ROSTER_PUT] = true,
+		[STORAGE_OP_ROSTER_REMOVE] = true,
+		[STORAGE_OP_OFFLINE_ADD] = true,
+		[STORAGE_OP_OFFLINE_REMOVE] = true,
+		[STORAGE_OP_DOCUMENT_PUT] = true,
+	};
+
+	return writes[op];
+}
+
+struct storage *storage_open(struct loop *loop, struct log *log,
+			     const char *driver, const char *connection,
+			     const char *driver_dir, struct error *err)
+{
+	struct storage *storage = mem_new(struct storage);
+
+	storage->loop = loop;
+	storage->driver = storage_driver_find(driver, driver_dir,
+					      &storage->loaded, err);
+	if (storage->driver == NULL)
+		goto failed;
+	storage->store = storage->driver->open(loop, log, connection, err);
+	if (storage->store == NULL) {
+		error_prefix(err, "storage driver %s", driver);
+		goto failed;
+	}
+	return storage;
+failed:
+	driver_unload(&storage->loaded);
+	mem_free(storage);
+	return NULL;
+}
+
+static void request_free(struct storage_request *request)
+{
+	mem_free(request->owner);
+	mem_free(request->kind);
+	mem_free(request->key);
+	mem_free(request->data);
+	roster_item_clear(&request->item);
+	storage_result_clear(&request->result);
+	mem_wipe(&request->account, sizeof(request->account));
+	mem_free(request);
+}
+
+/* The one place where a callback runs. */
+static void request_answer(struct storage_request *request,
+			   enum storage_status status)
+{
+	struct storage *storage = request->storage;
+	storage_done_cb *done = request->done;
+
+	request->done = NULL;
+	request->result.status = status;
+	storage->stats.pending--;
+	storage->answering++;
+	done(&request->result, request->ctx);
+	storage->answering--;
+}
+
+static void count_latency(struct storage *storage, uint64_t started_us)
+{
+	const size_t last =
+		sizeof(storage->stats.latency_buckets) / sizeof(uint64_t) - 1;
+	uint64_t us = loop_now_us(storage->loop) - started_us;
+	size_t bucket = 0;
+
+	while (bucket < last && us > (uint64_t)1000 << bucket)
+		bucket++;
+	storage->stats.latency_buckets[bucket]++;
+	storage->stats.latency_sum_us += us;
+}
+
+void storage_request_done(struct storage_request *request,
+			  enum storage_status status)
+{
+	struct storage *storage = request->storage;
+
+	count_latency(storage, request->started_us);
+	if (status == STORAGE_UNAVAILABLE)
+		storage->stats.unavailable++;
+	if (status != STORAGE_OK) {
+		char reason[sizeof(request->result.reason)];
+
+		/* Nobody sees half of an answer. */
+		memcpy(reason, request->result.reason, sizeof(reason));
+		storage_result_clear(&request->result);
+		memcpy(request->result.reason, reason, sizeof(reason));
+	}
+	if (request->cancelled) {
+		if (request->done != NULL) {
+			DL_DELETE(storage->cancelled, request);
+			storage_result_clear(&request->result);
+			request_answer(request, STORAGE_CANCELLED);
+		}
+	} else {
+		DL_DELETE(storage->requests, request);
+		request_answer(request, status);
+	}
+	request_free(request);
+}
+
+void storage_request_reason(struct storage_request *request,
+			    const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(request->result.reason, sizeof(request->result.reason),
+		  format, args);
+	va_end(args);
+}
+
+static void answer_cancelled(struct storage *storage)
+{
+	struct storage_request *request;
+
+	while ((request = storage->cancelled) != NULL) {
+		DL_DELETE(storage->cancelled, request);
+		if (request->submitted) {
+			/* The driver may be filling the result of its own in
+			 * this moment, in a thread: show another. */
+			struct storage_request shown = {
+				.storage = storage,
+				.done = request->done,
+				.ctx = request->ctx,
+			};
+
+			request->done = NULL;
+			request_answer(&shown, STORAGE_CANCELLED);
+		} else {
+			request_answer(request, STORAGE_CANCELLED);
+			request_free(request);
+		}
+	}
+}
+
+static void run_deferred(struct deferred *deferred)
+{
+	answer_cancelled(container_of(deferred, struct storage, deferred));
+}
+
+void storage_cancel(struct storage_request *request)
+{
+	struct storage *storage;
+
+	if (request == NULL || request->cancelled)
+		return;
+	storage = request->storage;
+	request->cancelled = true;
+	DL_DELETE(storage->requests, request);
+	DL_APPEND(storage->cancelled, request);
+	loop_defer(storage->loop, &storage->deferred, run_deferred);
+}
+
+void storage_close(struct storage **storage)
+{
+	struct storage *s = *storage;
+
+	if (s == NULL)
+		return;
+	assert(s->answering == 0);
+	s->closing = true;
+	s->driver->close(s->store);
+	answer_cancelled(s);
+	assert(s->requests == NULL);
+	loop_defer_cancel(s->loop, &s->deferred);
+	driver_unload(&s->loaded);
+	mem_free(s);
+	*storage = NULL;
+}
+
+void storage_get_stats(const struct storage *storage,
+		       struct storage_stats *stats)
+{
+	*stats = storage->stats;
+}
+
+/* -- the calls ----------------------------------------------------------- */
+
+static struct storage_request *request_new(struct storage *storage,
+					   enum storage_op op,
+					   const char *owner,
+					   storage_done_cb *done, void *ctx)
+{
+	struct storage_request *request = mem_new(struct storage_request);
+
+	request->storage = storage;
+	request->op = op;
+	request->owner = mem_strdup(owner);
+	request->done = done;
+	request->ctx = ctx;
+	return request;
+}
+
+static struct storage_request *request_submit(struct storage_request *request)
+{
+	struct storage *storage = request->storage;
+
+	storage->stats.requests++;
+	storage->stats.pending++;
+	request->started_us = loop_now_us(storage->loop);
+	if (storage->closing) {
+		request->cancelled = true;
+		DL_APPEND(storage->cancelled, request);
+		return request;
+	}
+	request->submitted = true;
+	DL_APPEND(storage->requests, request);
+	storage->driver->submit(storage->store, request);
+	return request;
+}
+
+struct storage_request *storage_account_get(struct storage *storage,
+					    const char *owner,
+					    storage_done_cb *done, void *ctx)
+{
+	return request_submit(request_new(storage, STORAGE_OP_ACCOUNT_GET,
+					  owner, done, ctx));
+}
+
+struct storage_request *storage_account_create(struct storage *storage,
+					       const char *owner,
+					       const struct account *account,
+					       storage_done_cb *done,
+					       void *ctx)
+{
+	struct storage_request *request = request_new(
+		storage, STORAGE_OP_ACCOUNT_CREATE, owner, done, ctx);
+
+	request->account = *account;
+	return request_submit(request);
+}
+
+struct storage_request *storage_account_set(struct storage *storage,
+					    const char *owner,
+					    const struct account *account,
+					    storage_done_cb *done, void *ctx)
+{
+	struct storage_request *request = request_new(
+		storage, STORAGE_OP_ACCOUNT_SET, owner, done, ctx);
+
+	request->account = *account;
+	return request_submit(request);
+}
+
+struct storage_request *storage_account_remove(struct storage *storage,
+					       const char *owner,
+					       storage_done_cb *done, void *ctx)
+{
+	return request_submit(request_new(storage, STORAGE_OP_ACCOUNT_REMOVE,
+					  owner, done, ctx));
+}
+
+struct storage_request *storage_account_list(struct storage *storage,
+					     const char *domain,
+					     const char *after, size_t limit,
+					     storage_done_cb *done, void *ctx)
+{
+	struct storage_request *request = request_new(
+		storage, STORAGE_OP_ACCOUNT_LIST, domain, done, ctx);
+
+	request->key = mem_strdup(after);
+	request->limit = limit;
+	return request_submit(request);
+}
+
+struct storage_request *storage_load(struct storage *storage,
+				     const char *owner, storage_done_cb *done,
+				     void *ctx)
+{
+	return request_submit(request_new(storage, STORAGE_OP_LOAD, owner,
+					  done, ctx));
+}
+
+struct storage_request *storage_roster_put(struct storage *storage,
+					   const char *owner,
+					   const struct roster_item *item,
+					   uint64_t version,
+					   storage_done_cb *done, void *ctx)
+{
+	struct storage_request *request = request_new(
+		storage, STORAGE_OP_ROSTER_PUT, owner, done, ctx);
+
+	roster_item_copy(&request->item, item);
+	request->number = version;
+	return request_submit(request);
+}
+
+struct storage_request *storage_roster_remove(struct storage *storage,
+					      const char *owner,
+					      const char *contact,
+					      uint64_t version,
+					      storage_done_cb *done, void *ctx)
+{
+	struct storage_request *request = request_new(
+		storage, STORAGE_OP_ROSTER_REMOVE, owner, done, ctx);
+
+	request->key = mem_strdup(contact);
+	request->number = version;
+	return request_submit(request);
+}
+
+struct storage_request *storage_offline_add(struct storage *storage,
+					    const char *owner, int64_t stamp,
+					    int64_t expires,
+					    const char *stanza, size_t len,
+					    storage_done_cb *done, void *ctx)
+{
+	struct storage_request *request = request_new(
+		storage, STORAGE_OP_OFFLINE_ADD, owner, done, ctx);
+
+	request->stamp = stamp;
+	request->expires = expires;
+	request->data = mem_strndup(stanza, len);
+	request->data_len = len;
+	return request_submit(request);
+}
+
+struct storage_request *storage_offline_list(struct storage *storage,
+					     const char *owner, uint64_t after,
+					     size_t limit,
+					     storage_done_cb *done, void *ctx)
+{
+	struct storage_request *request = request_new(
+		storage, STORAGE_OP_OFFLINE_LIST, owner, done, ctx);
+
+	request->number = after;
+	request->limit = limit;
+	return request_submit(request);
+}
+
+struct storage_request *storage_offline_remove(struct storage *storage,
+					       const char *owner, uint64_t upto,
+					       storage_done_cb *done, void *ctx)
+{
+	struct storage_request *request = request_new(
+		storage, STORAGE_OP_OFFLINE_REMOVE, owner, done, ctx);
+
+	request->number = upto;
+	return request_submit(request);
+}
+
+struct storage_request *storage_document_get(struct storage *storage,
+					     const char *owner,
+					     const char *kind, const char *key,
+					     storage_done_cb *done, void *ctx)
+{
+	struct storage_request *request = request_new(
+		storage, STORAGE_OP_DOCUMENT_GET, owner, done, ctx);
+
+	request->kind = mem_strdup(kind);
+	request->key = mem_strdup(key);
+	return request_submit(request);
+}
+
+struct storage_request *storage_document_put(struct storage *storage,
+					     const char *owner,
+					     const char *kind, const char *key,
+					     const char *data, size_t len,
+					     storage_done_cb *done, void *ctx)
+{
+	struct storage_request *request = request_new(
+		storage, STORAGE_OP_DOCUMENT_PUT, owner, done, ctx);
+
+	request->kind = mem_strdup(kind);
+	request->key = mem_strdup(key);
+	if (data != NULL) {
+		request->data = mem_alloc(len + 1);
+		memcpy(request->data, data, len);
+	}
+	request->data_len = len;
+	return request_submit(request);
+}
+
+struct storage_request *storage_document_list(struct storage *storage,
+					      const char *owner,
+					      const char *kind,
+					      storage_done_cb *done, void *ctx)
+{
+	struct storage_request *request = request_new(
+		storage, STORAGE_OP_DOCUMENT_LIST, owner, done, ctx);
+
+	request->kind = mem_strdup(kind);
+	return request_submit(request);
+}
