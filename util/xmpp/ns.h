@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Namespaces of the field, by the name each specification gives them.
+ */
+#ifndef UTIL_XMPP_NS_H
+#define UTIL_XMPP_NS_H
+
+#define NS_CLIENT "jabber:client"
+#define NS_SERVER "jabber:server"
+#define NS_COMPONENT "jabber:component:accept" /* XEP-0114 */
+#define NS_STREAM "http://etherx.jabber.org/streams"
+#define NS_STREAM_ERRORS "urn:ietf:params:xml:ns:xmpp-streams"
+#define NS_STANZA_ERRORS "urn:ietf:params:xml:ns:xmpp-stanzas"
+#define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"
+#define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
+#define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
+#define NS_SESSION "urn:ietf:params:xml:ns:xmpp-session"
+#define NS_LINK "urn:chappe:link:0" /* docs/link.md */
+#define NS_XML "http://www.w3.org/XML/1998/namespace"
+
+#define NS_ROSTER "jabber:iq:roster"
+#define NS_ROSTER_VERSION "urn:xmpp:features:rosterver"
+#define NS_PRE_APPROVAL "urn:xmpp:features:pre-approval"
+#define NS_DATA_FORMS "jabber:x:data"			    /* XEP-0004 */
+#define NS_LAST "jabber:iq:last"			    /* XEP-0012 */
+#define NS_DISCO_INFO "http://jabber.org/protocol/disco#info" /* 0030 */
+#define NS_DISCO_ITEMS "http://jabber.org/protocol/disco#items"
+#define NS_PRIVATE "jabber:iq:private"			    /* XEP-0049 */
+#define NS_VCARD "vcard-temp"				    /* XEP-0054 */
+#define NS_REGISTER "jabber:iq:register"		    /* XEP-0077 */
+#define NS_REGISTER_FEATURE "http://jabber.org/features/iq-register"
+#define NS_VERSION "jabber:iq:version"			    /* XEP-0092 */
+#define NS_CAPS "http://jabber.org/protocol/caps"	    /* XEP-0115 */
+#define NS_VCARD_UPDATE "vcard-temp:x:update"		    /* XEP-0153 */
+#define NS_PING "urn:xmpp:ping"				    /* XEP-0199 */
+#define NS_TIME "urn:xmpp:time"				    /* XEP-0202 */
+#define NS_DELAY "urn:xmpp:delay"			    /* XEP-0203 */
+#define NS_SM "urn:xmpp:sm:3"				    /* XEP-0198 */
+#define NS_CHANNEL_BINDING "urn:xmpp:sasl-cb:0"		    /* XEP-0440 */
+#define NS_STREAM_LIMITS "urn:xmpp:stream-limits:0"	    /* XEP-0478 */
+
+#endif
