@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The world that the tests of the storage run in.
+ */
+#include "t/unit/storage_world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+
+#include "util/base/mem.h"
+
+static void keep_line(enum log_level level, const char *line, void *ctx)
+{
+	struct world *world = ctx;
+
+	(void)level;
+	buf_add_str(&world->lines, line);
+	buf_add_char(&world->lines, '\n');
+}
+
+void world_init(struct world *world)
+{
+	struct error err;
+	const char *tmp = getenv("TMPDIR");
+	char *dir = mem_printf("%.40s/chappe-XXXXXX", tmp ? tmp : "/tmp");
+
+	memset(world, 0, sizeof(*world));
+	assert_non_null(mkdtemp(dir));
+	memcpy(world->dir, dir, strlen(dir));
+	mem_free(dir);
+	log_init(&world->log, "test");
+	world->log.target = LOG_TO_CALLBACK;
+	world->log.line = keep_line;
+	world->log.line_ctx = world;
+	world->loop = loop_new(&err);
+	assert_non_null(world->loop);
+}
+
+void world_free(struct world *world)
+{
+	DIR *dir = opendir(world->dir);
+	struct dirent *entry;
+
+	timer_stop(&world->timer);
+	loop_free(&world->loop);
+	buf_free(&world->lines);
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		char *path = world_path(world, entry->d_name);
+
+		if (unlink(path) < 0 && entry->d_name[0] != '.')
+			rmdir(path);
+		mem_free(path);
+	}
+	if (dir != NULL)
+		closedir(dir);
+	rmdir(world->dir);
+}
+
+char *world_path(const struct world *world, const char *name)
+{
+	return mem_printf("%s/%s", world->dir, name);
+}
+
+struct storage *world_open(struct world *world, const char *driver,
+			   const char *connection)
+{
+	struct error err = { "" };
+	struct storage *storage = storage_open(world->loop, &world->log,
+					       driver, connection, NULL, &err);
+
+	assert_string_equal(err.text, "");
+	assert_non_null(storage);
+	return storage;
+}
+
+static void timer_cb(struct timer *timer)
+{
+	struct world *world = container_of(timer, struct world, timer);
+
+	world->late = true;
+	loop_stop(world->loop);
+}
+
+void world_run(struct world *world, uint64_t ms)
+{
+	world->late = false;
+	timer_start(&world->timer, world->loop, ms, timer_cb);
+	while (!world->late)
+		loop_run(world->loop);
+}
+
+unsigned world_logged(const struct world *world, const char *text)
+{
+	const char *at = buf_data(&world->lines);
+	unsigned count = 0;
+
+	while ((at = strstr(at, text)) != NULL) {
+		count++;
+		at += strlen(text);
+	}
+	return count;
+}
+
+/* -- answers ------------------------------------------------------------- */
+
+static void result_copy(struct storage_result *to,
+			const struct storage_result *from)
+{
+	*to = *from;
+	if (from->data != NULL) {
+		to->data = mem_dup(from->data, from->data_len + 1);
+		assert_int_equal(from->data[from->data_len], 0);
+	}
+	to->roster = NULL;
+	to->messages = NULL;
+	to->names = NULL;
+	if (from->roster != NULL)
+		to->roster = mem_calloc(from->count + 1,
+					sizeof(*to->roster));
+	if (from->messages != NULL)
+		to->messages = mem_calloc(from->count + 1,
+					  sizeof(*to->messages));
+	if (from->names != NULL)
+		to->names = mem_calloc(from->count + 1, sizeof(*to->names));
+	for (size_t i = 0; i < from->count; i++) {
+		if (from->roster != NULL)
+			roster_item_copy(&to->roster[i], &from->roster[i]);
+		if (from->names != NULL)
+			to->names[i] = mem_strdup(from->names[i]);
+		if (from->messages == NULL)
+			continue;
+		to->messages[i] = from->messages[i];
+		to->messages[i].stanza = mem_dup(from->messages[i].stanza,
+						 from->messages[i].len + 1);
+	}
+}
+
+void answer_cb(const struct storage_result *result, void *ctx)
+{
+	struct answer *answer = ctx;
+
+	answer->count++;
+	storage_result_clear(&answer->result);
+	result_copy(&answer->result, result);
+	if (answer->world != NULL)
+		loop_stop(answer->world->loop);
+}
+
+void answer_wait(struct world *world, struct answer *answer)
+{
+	answer->world = world;
+	world->late = false;
+	timer_start(&world->timer, world->loop, 20000, timer_cb);
+	while (answer->count == 0 && !world->late)
+		loop_run(world->loop);
+	timer_stop(&world->timer);
+	assert_int_equal(answer->count, 1);
+}
+
+void answer_clear(struct answer *answer)
+{
+	storage_result_clear(&answer->result);
+	memset(answer, 0, sizeof(*answer));
+}
+
+struct account account_made_of(unsigned char seed)
+{
+	struct account account = {
+		.sha1 = { .rounds = 4096u + seed, .salt_len = 16 },
+		.sha256 = { .rounds = 10000u + seed, .salt_len = 32 },
+		.created = 1700000000000000 + seed,
+	};
+
+	memset(account.sha1.salt, seed, 16);
+	memset(account.sha1.stored_key, seed + 1, 20);
+	memset(account.sha1.server_key, seed + 2, 20);
+	memset(account.sha256.salt, seed + 3, 32);
+	memset(account.sha256.stored_key, seed + 4, 32);
+	memset(account.sha256.server_key, seed + 5, 32);
+	return account;
+}
