@@ -7,6 +7,10 @@ util_role_librole_a_SOURCES = \
 	util/role/config.c util/role/config.h \
 	util/role/config_scan.c util/role/config_scan.h \
 	util/role/config_value.c util/role/config_value.h \
+	util/role/daemon.c util/role/role.h \
 	util/role/envelope.c util/role/envelope.h \
 	util/role/members.c util/role/members.h \
-	util/role/metrics.c util/role/metrics.h
+	util/role/metrics.c util/role/metrics.h \
+	util/role/privileges.c util/role/privileges.h \
+	util/role/process_metrics.c util/role/process_metrics.h \
+	util/role/role_link.c

@@ -28,7 +28,8 @@ static void add_value(struct buf *to, double value)
 		buf_add_str(to, "NaN");
 	else if (isinf(value))
 		buf_add_str(to, value > 0 ? "+Inf" : "-Inf");
-	else if (value == floor(value) && fabs(value) < 9007199254740992.0)
+	else if (fabs(value) < 9007199254740992.0 &&
+		 value == (double)(int64_t)value)
 		buf_addf(to, "%.0f", value);
 	else
 		buf_addf(to, "%.9g", value);
