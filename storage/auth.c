@@ -46,7 +46,9 @@ struct auth_call {
 	bool known;	/* check: there is such a user */
 	bool cancelled; /* answered or about to be, work goes on */
 	bool finished;	/* nobody works on it any more */
-	struct auth_call *prev, *next; /* in `answers`, or behind a user */
+	struct auth_call *prev, *next; /* in `answers` */
+	/* Behind a user; one that was cancelled is in both lists. */
+	struct auth_call *wait_prev, *wait_next;
 };
 
 struct user {
@@ -314,7 +316,7 @@ static void start(struct auth_call *call)
 	struct user *user = user_find(auth, call->request.user);
 
 	if (user != NULL) {
-		DL_APPEND(user->waiting, call);
+		DL_APPEND2(user->waiting, call, wait_prev, wait_next);
 		return;
 	}
 	/* A driver that cannot do it need not wait for keys. */
@@ -339,8 +341,8 @@ static void user_release(struct auth *auth, const char *name)
 	struct auth_call *call, *next;
 
 	user_free(auth, user);
-	DL_FOREACH_SAFE(waiting, call, next) {
-		DL_DELETE(waiting, call);
+	DL_FOREACH_SAFE2(waiting, call, next, wait_next) {
+		DL_DELETE2(waiting, call, wait_prev, wait_next);
 		if (auth->closing)
 			finish(call, STORAGE_CANCELLED);
 		else
@@ -356,6 +358,7 @@ static void derivation_done(struct derivation *derivation)
 	char *name;
 
 	if (derivation->check) {
+		mem_wipe(&call->request.result, sizeof(call->request.result));
 		call->request.result.matches = call->known &&
 					       derivation->matches;
 		finish(call, STORAGE_OK);
