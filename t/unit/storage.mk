@@ -11,3 +11,23 @@ t_unit_test_storage_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
 UNIT_TESTS += t/unit/test_auth
 t_unit_test_auth_SOURCES = t/unit/test_auth.c $(STORAGE_WORLD)
 t_unit_test_auth_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_storage_faults
+t_unit_test_storage_faults_SOURCES = t/unit/test_storage_faults.c \
+	$(STORAGE_WORLD)
+t_unit_test_storage_faults_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+# The test stands for a role: it exports what drivers call.
+UNIT_TESTS += t/unit/test_driver
+t_unit_test_driver_SOURCES = t/unit/test_driver.c $(STORAGE_WORLD)
+t_unit_test_driver_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+t_unit_test_driver_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
+EXTRA_t_unit_test_driver_DEPENDENCIES = t/drivers/example.la t/drivers/old.la
+
+# With -rpath libtool makes a shared object of what is not installed.
+LDFLAGS_TEST_MODULE = $(LDFLAGS_MODULE) -rpath /nowhere
+check_LTLIBRARIES += t/drivers/example.la t/drivers/old.la
+t_drivers_example_la_SOURCES = t/drivers/example_driver.c
+t_drivers_example_la_LDFLAGS = $(LDFLAGS_TEST_MODULE)
+t_drivers_old_la_SOURCES = t/drivers/old_driver.c
+t_drivers_old_la_LDFLAGS = $(LDFLAGS_TEST_MODULE)
