@@ -14,3 +14,6 @@ util_role_librole_a_SOURCES = \
 	util/role/privileges.c util/role/privileges.h \
 	util/role/process_metrics.c util/role/process_metrics.h \
 	util/role/role_link.c
+
+util_role_librole_a_SOURCES += \
+	util/role/domain_options.c util/role/domain_options.h
