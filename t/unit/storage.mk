@@ -2,25 +2,29 @@
 #
 # Unit tests of storage; t/unit/local.mk shows how to add one.
 
+# What the storage stands on, and no more.
+STORAGE_TEST_LIBS = storage/libstorage.a $(NET_LIBS) $(MICROHTTPD_LIBS) \
+	$(SQLITE_LIBS) $(DL_LIBS)
+
 STORAGE_WORLD = t/unit/storage_world.c t/unit/storage_world.h
 
 UNIT_TESTS += t/unit/test_storage
 t_unit_test_storage_SOURCES = t/unit/test_storage.c $(STORAGE_WORLD)
-t_unit_test_storage_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+t_unit_test_storage_LDADD = $(STORAGE_TEST_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += t/unit/test_auth
 t_unit_test_auth_SOURCES = t/unit/test_auth.c $(STORAGE_WORLD)
-t_unit_test_auth_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+t_unit_test_auth_LDADD = $(STORAGE_TEST_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += t/unit/test_storage_faults
 t_unit_test_storage_faults_SOURCES = t/unit/test_storage_faults.c \
 	$(STORAGE_WORLD)
-t_unit_test_storage_faults_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+t_unit_test_storage_faults_LDADD = $(STORAGE_TEST_LIBS) $(CMOCKA_LIBS)
 
 # The test stands for a role: it exports what drivers call.
 UNIT_TESTS += t/unit/test_driver
 t_unit_test_driver_SOURCES = t/unit/test_driver.c $(STORAGE_WORLD)
-t_unit_test_driver_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+t_unit_test_driver_LDADD = $(STORAGE_TEST_LIBS) $(CMOCKA_LIBS)
 t_unit_test_driver_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
 EXTRA_t_unit_test_driver_DEPENDENCIES = t/drivers/example.la t/drivers/old.la
 
