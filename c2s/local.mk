@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# c2s: the role's library and the program chappe-c2s.
-# Add, for each file:
-#   c2s_libc2s_a_SOURCES += c2s/thing.c c2s/thing.h
+# c2s: the role's library and the program chappe-c2s. The option tables are a
+# library of their own, which chappectl links too.
 
-noinst_LIBRARIES += c2s/libc2s.a
-c2s_libc2s_a_SOURCES =
+noinst_LIBRARIES += c2s/libc2soptions.a c2s/libc2s.a
+c2s_libc2soptions_a_SOURCES = c2s/options.c c2s/options.h
 
-# The program, once c2s/main.c is there:
-#   sbin_PROGRAMS += chappe-c2s
-#   chappe_c2s_SOURCES = c2s/main.c
-#   chappe_c2s_LDADD = c2s/libc2s.a $(ROLE_LIBS)
+c2s_libc2s_a_SOURCES = \
+	c2s/accept.c c2s/accept.h \
+	c2s/c2s.c c2s/c2s.h \
+	c2s/commands.c \
+	c2s/domain.c c2s/domain.h \
+	c2s/metrics.c \
+	c2s/negotiate.c c2s/negotiate.h \
+	c2s/relay.c c2s/relay.h \
+	c2s/sasl.c c2s/sasl.h \
+	c2s/session.c c2s/session.h \
+	c2s/stream.c c2s/stream.h
+
+sbin_PROGRAMS += chappe-c2s
+chappe_c2s_SOURCES = c2s/main.c
+chappe_c2s_LDADD = c2s/libc2s.a c2s/libc2soptions.a $(ROLE_LIBS)

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The domains that are served here: certificate, and what their sms offer for
+ * logging in.
+ */
+#ifndef C2S_DOMAIN_H
+#define C2S_DOMAIN_H
+
+#include "c2s/c2s.h"
+
+struct mechanism {
+	char *name;
+	bool plus; /* with channel binding too, as NAME-PLUS */
+};
+
+struct domain {
+	char *name; /* prepared */
+	struct tls_context *tls;
+	/* From the sm. */
+	bool known;
+	bool registration;
+	struct mechanism *mechanisms;
+	size_t mechanism_count;
+	char *caps_node, *caps_ver; /* XEP-0115; NULL: not known */
+	/* The sm that was asked and tells of changes; NULL: none yet. */
+	char *asked, *asked_epoch;
+	uint64_t streams; /* that point here */
+	bool removed;	  /* from the configuration */
+	UT_hash_handle hh;
+};
+
+/* Takes over the sections `domain` of env->config. On failure everything is
+ * as it was. Streams of domains that have gone get host-gone. */
+int c2s_domains_load(struct c2s *c2s, struct error *err);
+void c2s_domains_free(struct c2s *c2s);
+
+/* The domain that a client named, NULL: none of ours. */
+struct domain *c2s_domain_find(struct c2s *c2s, const char *name);
+
+/* Points a stream to a domain, or to none (NULL). */
+void c2s_domain_set(struct stream *s, struct domain *domain);
+
+/* Whether an sm offers this mechanism; `binding`: the stream has one. */
+bool c2s_domain_offers(const struct domain *domain, const char *mechanism,
+		       bool binding);
+
+/* Whether any mechanism is offered with channel binding. */
+bool c2s_domain_offers_plus(const struct domain *domain);
+
+/* The members of a name changed; it may be one of our domains. */
+void c2s_domain_members(struct c2s *c2s, const char *name);
+
+/* <link:mechanisms/> came. */
+void c2s_domain_mechanisms(struct c2s *c2s, const struct envelope *envelope,
+			   const struct element *element);
+
+#endif

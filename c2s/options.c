@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The option table of c2s, the single truth about its configuration.
+ */
+#include "c2s/options.h"
+
+#define ROW(opt, kind, member, def, low, high, text)                           \
+	{                                                                      \
+		.name = opt, .type = kind,                                     \
+		.offset = offsetof(struct c2s_config, member),                 \
+		.fallback = def, .min = low, .max = high, .help = text         \
+	}
+
+#define SECOND INT64_C(1000)
+#define KILO   INT64_C(1024)
+
+static const struct option c2s_rows[] = {
+	COMMON_OPTIONS(struct c2s_config),
+	ROW("listen", OPTION_LIST, listen, "*:5222", 0, 0,
+	    "addresses for STARTTLS, which is required"),
+	ROW("listen-tls", OPTION_LIST, listen_tls, "*:5223", 0, 0,
+	    "addresses for direct TLS (XEP-0368)"),
+	ROW("limit-stanza-before-auth", OPTION_SIZE, stanza_before, "8K",
+	    1 * KILO, 1024 * KILO,
+	    "bytes of one element before authentication"),
+	ROW("limit-stanza", OPTION_SIZE, stanza_after, "256K", 10000,
+	    65536 * KILO, "bytes of one stanza"),
+	ROW("limit-depth", OPTION_NUMBER, depth, "64", 8, 1000,
+	    "depth of elements within a stanza"),
+	ROW("limit-attributes", OPTION_NUMBER, attributes, "64", 8, 10000,
+	    "attributes of one element"),
+	ROW("limit-name", OPTION_SIZE, name, "256", 64, 64 * KILO,
+	    "bytes of the name of an element or attribute"),
+	ROW("limit-rate", OPTION_SIZE, rate, "1M", 0, 0,
+	    "bytes that a client may send per second; 0: any number"),
+	ROW("limit-burst", OPTION_SIZE, burst, "4M", 64 * KILO, 0,
+	    "bytes that it may send at once"),
+	ROW("limit-connections", OPTION_NUMBER, connections, "0", 0, 0,
+	    "connections in all; 0: any number"),
+	ROW("limit-connections-network", OPTION_NUMBER, connections_network,
+	    "1000", 0, 0,
+	    "connections from one IPv4 address or IPv6 /64; 0: any number"),
+	ROW("limit-connections-before-auth", OPTION_NUMBER, connections_before,
+	    "5000", 0, 0, "connections that have not logged in; 0: any number"),
+	ROW("limit-write-queue", OPTION_SIZE, write_queue, "4M", 64 * KILO, 0,
+	    "bytes that wait for a client before it is cut off"),
+	ROW("auth-timeout", OPTION_DURATION, auth_timeout, "30s", 1 * SECOND, 0,
+	    "time to log in"),
+	ROW("idle-timeout", OPTION_DURATION, idle_timeout, "24h", 0, 0,
+	    "time without a byte from a client; 0: for ever"),
+	ROW("write-timeout", OPTION_DURATION, write_timeout, "60s", 0, 0,
+	    "time that a client takes nothing of what waits for it"),
+	ROW("recover-timeout", OPTION_DURATION, recover_timeout, "5m",
+	    1 * SECOND, 0, "time that a session waits for a lost sm"),
+	{ .name = NULL }
+};
+
+const struct section c2s_section = {
+	.name = "c2s",
+	.titled = true,
+	.size = sizeof(struct c2s_config),
+	.options = c2s_rows,
+};
+
+const struct section *const c2s_sections[] = { &c2s_section, &domain_section,
+					       NULL };

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The session of a stream: opened at the user's sm by binding a resource, and
+ * opened again when that sm changes (docs/link.md section 6).
+ */
+#ifndef C2S_SESSION_H
+#define C2S_SESSION_H
+
+#include "c2s/stream.h"
+#include "util/role/envelope.h"
+
+/* A stanza that no sm has taken yet. */
+struct held {
+	struct held *next;
+	uint64_t number;
+	size_t len;
+	char bytes[];
+};
+
+struct session {
+	char *bare, *resource; /* resource: NULL until it is open */
+	char *ticket;	       /* a secret; proves the log-in to any sm */
+	char *snapshot;	       /* opaque; NULL: none came yet */
+	char *owner;	       /* NULL: none asked yet */
+	char epoch[17];	       /* the owner's */
+	bool open;
+	bool lost;	   /* the owner has forgotten it */
+	bool reopening;	   /* asked for, no answer yet */
+	struct held *held; /* in order of their numbers */
+	uint64_t number;   /* of the last stanza that came in */
+	uint64_t stanzas_out;
+	int64_t since;	     /* wall clock, us */
+	uint64_t recovering; /* loop_now() when it began */
+};
+
+/* After SASL: the stream has a user, copied. */
+void c2s_session_new(struct stream *s, const char *bare, const char *ticket);
+
+/* Frees it; if it was open, tells its owner and the log. NULL is fine. */
+void c2s_session_end(struct stream *s, const char *reason);
+
+/* An iq in STATE_AUTHENTICATED, or one in STATE_OPEN that mentions a
+ * namespace of RFC 6120. False: it is not for us but for the sm. */
+bool c2s_session_iq(struct stream *s, const struct element *iq);
+
+/* Answers an iq with an error; type and text may be NULL. */
+void c2s_session_iq_error(struct stream *s, const char *id, const char *type,
+			  const char *condition, const char *text);
+
+/* Controls from the sm. */
+void c2s_session_opened(struct stream *s, const struct envelope *envelope,
+			const struct element *element);
+void c2s_session_refused(struct stream *s, const struct envelope *envelope,
+			 const struct element *element);
+void c2s_session_snapshot(struct stream *s, const struct envelope *envelope,
+			  const struct element *element);
+void c2s_session_close(struct stream *s, const struct envelope *envelope,
+		       const struct element *element);
+void c2s_session_lost(struct stream *s, const struct envelope *envelope,
+		      const struct element *element);
+
+/* The sm that was asked to open it is gone. */
+void c2s_session_open_failed(struct stream *s);
+
+/* Keeps a stanza until there is an owner who takes it. */
+void c2s_session_hold(struct session *session, uint64_t number,
+		      const char *bytes, size_t len);
+
+/* The owner does not take stanzas: find one who does. In STATE_OPEN or
+ * STATE_RECOVERING. */
+void c2s_session_recover(struct stream *s);
+
+/* The timer of STATE_RECOVERING. */
+void c2s_session_retry(struct stream *s);
+
+/* The members of its domain have changed. */
+void c2s_session_members(struct stream *s);
+
+/* "user@domain/resource" (as far as there is one) into `to`. */
+void c2s_session_add_jid(const struct session *session, struct buf *to);
+
+#endif
