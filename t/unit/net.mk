@@ -4,6 +4,25 @@
 
 NET_WORLD = t/unit/net_world.c t/unit/net_world.h
 
+UNIT_TESTS += t/unit/test_conn
+t_unit_test_conn_SOURCES = t/unit/test_conn.c $(NET_WORLD)
+t_unit_test_conn_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_http
+t_unit_test_http_SOURCES = t/unit/test_http.c $(NET_WORLD)
+t_unit_test_http_LDADD = $(NET_LIBS) $(MICROHTTPD_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_loop
+t_unit_test_loop_SOURCES = t/unit/test_loop.c $(NET_WORLD)
+t_unit_test_loop_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_notify
+t_unit_test_notify_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+
 UNIT_TESTS += t/unit/test_tls
 t_unit_test_tls_SOURCES = t/unit/test_tls.c $(NET_WORLD)
 t_unit_test_tls_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_worker
+t_unit_test_worker_SOURCES = t/unit/test_worker.c $(NET_WORLD)
+t_unit_test_worker_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)

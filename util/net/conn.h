@@ -102,6 +102,7 @@ void conn_peer_network(const struct conn *conn, char to[ADDRESS_MAX]);
 /* Facts of the TLS session; false/NULL/-1 without one. */
 bool conn_is_secure(const struct conn *conn);
 const char *conn_tls_version(const struct conn *conn); /* "TLSv1.3" */
+/* By its name in the registry, "TLS_AES_256_GCM_SHA384"; "" without TLS. */
 void conn_tls_cipher(const struct conn *conn, char *to, size_t size);
 /* The host name the client asked for, NULL if none; valid with the conn. */
 const char *conn_tls_host(const struct conn *conn);

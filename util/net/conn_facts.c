@@ -58,10 +58,9 @@ const char *conn_tls_version(const struct conn *conn)
 void conn_tls_cipher(const struct conn *conn, char *to, size_t size)
 {
 	gnutls_session_t session = conn_session(conn);
-	char *text = session ? gnutls_session_get_desc(session) : NULL;
+	const char *text = session ? gnutls_ciphersuite_get(session) : NULL;
 
 	str_copy(to, size, text ? text : "");
-	gnutls_free(text);
 }
 
 const char *conn_tls_host(const struct conn *conn)

@@ -12,10 +12,10 @@ util_net_libnet_a_SOURCES = \
 	util/net/conn_facts.c \
 	util/net/conn_io.c \
 	util/net/conn_tls.c util/net/conn_tls.h \
-	util/net/http.h \
+	util/net/http.c util/net/http.h \
 	util/net/listener.c util/net/listener.h \
 	util/net/loop.c util/net/loop.h util/net/loop_uv.h \
-	util/net/notify.h \
+	util/net/notify.c util/net/notify.h \
 	util/net/timer.c util/net/timer.h \
 	util/net/tls.c util/net/tls.h util/net/tls_session.h \
-	util/net/worker.h
+	util/net/worker.c util/net/worker.h
