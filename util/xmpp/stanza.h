@@ -69,7 +69,9 @@ extern const struct stream_ns stream_ns_client, stream_ns_component,
 void stream_ns_free(struct stream_ns *ns);
 
 /* A parser context that is reused from stanza to stanza (creating one costs
- * more than parsing); one for each role. */
+ * more than parsing). It serves any streams, fastest when one after the other
+ * declares the same: a role with several kinds of stream has one for each. Not
+ * for two threads at the same time. */
 struct stanza_parser;
 struct stanza_parser *stanza_parser_new(void);
 void stanza_parser_free(struct stanza_parser **parser);
@@ -126,7 +128,7 @@ bool element_is(const struct element *element, const char *name,
 		const char *ns);
 
 /* The text directly inside (all text nodes joined), "" when there is none;
- * lives in the stanza's memory. */
+ * lives in the stanza's memory, until text is added to the element. */
 const char *element_text(const struct element *element);
 
 /* Text of a child element, NULL when there is no such child. */

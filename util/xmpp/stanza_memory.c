@@ -79,7 +79,7 @@ static struct stanza_block *need(struct stanza *stanza, size_t size)
 
 	if (block->size - block->used >= size)
 		return block;
-	grown = block->size * 2;
+	grown = block->size + block->size / 2;
 	if (grown > BLOCK_GROWTH_MAX)
 		grown = BLOCK_GROWTH_MAX;
 	stanza->blocks = block_new(size > grown ? size : grown, block);

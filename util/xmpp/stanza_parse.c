@@ -358,8 +358,9 @@ static struct stanza *parse(struct stanza_parser *parser,
 			    const struct stream_ns *ns, const char *bytes,
 			    size_t len, const char *end, struct error *err)
 {
-	/* The tree of a typical stanza is three times as large as its text. */
-	struct stanza *stanza = stanza_alloc(len < 65536 ? 3 * len : len);
+	/* What the tree of a typical stanza takes: markup costs more than its
+	 * bytes, and what is long is mostly text. */
+	struct stanza *stanza = stanza_alloc(512 + len + (len < 1024 ? len : 1024));
 
 	parser->build = true;
 	parser->stanza = stanza;
