@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config.h"
+#include <config.h>
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/net/http.h"

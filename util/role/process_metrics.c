@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "config.h"
+#include <config.h>
 #include "util/role/metrics.h"
 
 #define PROBE_MS 500
