@@ -8,3 +8,15 @@ UNIT_TESTS += t/unit/test_router_stream
 t_unit_test_router_stream_SOURCES = t/unit/test_router_stream.c \
 	$(ROUTER_WORLD) $(NET_WORLD)
 t_unit_test_router_stream_LDADD = $(ROUTER_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_router_forward
+t_unit_test_router_forward_SOURCES = t/unit/test_router_forward.c \
+	$(ROUTER_WORLD)
+t_unit_test_router_forward_LDADD = $(ROUTER_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_router_component t/unit/test_router_admin
+t_unit_test_router_component_SOURCES = t/unit/test_router_component.c \
+	$(ROUTER_WORLD)
+t_unit_test_router_component_LDADD = $(ROUTER_LIBS) $(CMOCKA_LIBS)
+t_unit_test_router_admin_SOURCES = t/unit/test_router_admin.c $(ROUTER_WORLD)
+t_unit_test_router_admin_LDADD = $(ROUTER_LIBS) $(CMOCKA_LIBS)
