@@ -23,6 +23,9 @@
 
 #define SALT_LEN 16
 
+/* What may wait while the store or the threads are slow. */
+#define OUTSTANDING_MAX 50000
+
 struct auth {
 	struct loop *loop;
 	struct loaded_driver loaded;
@@ -180,8 +183,14 @@ void auth_cancel(struct auth_request *request)
 	if (call == NULL || call->cancelled)
 		return;
 	call->cancelled = true;
-	if (!call->finished)
-		answer_later(call);
+	if (call->finished)
+		return;
+	answer_later(call);
+	/* Nobody waits for the check any more: save the work. New keys are
+	 * made all the same, others may wait behind them. */
+	if (request->op == AUTH_OP_CHECK &&
+	    deriver_cancel(&call->derivation))
+		call->finished = true;
 }
 
 /* -- deriving keys ------------------------------------------------------- */
@@ -279,7 +288,7 @@ void auth_request_done(struct auth_request *request,
 		status = STORAGE_NOT_FOUND;
 	if (request->op != AUTH_OP_CHECK || driver->check != NULL)
 		finish(call, status);
-	else if (call->auth->closing)
+	else if (call->auth->closing || call->cancelled)
 		finish(call, STORAGE_CANCELLED);
 	else if (status == STORAGE_OK || status == STORAGE_NOT_FOUND)
 		check_account(call, status == STORAGE_OK);
@@ -423,10 +432,16 @@ static struct auth_call *call_new(struct auth *auth, enum auth_op op,
 
 static struct auth_request *submit(struct auth_call *call)
 {
-	if (call->auth->closing)
+	if (call->auth->closing) {
 		finish(call, STORAGE_CANCELLED);
-	else
+	} else if (call->auth->outstanding > OUTSTANDING_MAX) {
+		str_copy(call->request.result.reason,
+			 sizeof(call->request.result.reason),
+			 "too many requests wait");
+		finish(call, STORAGE_UNAVAILABLE);
+	} else {
 		start(call);
+	}
 	return &call->request;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Who may log in, asked of a driver: "storage" (accounts in the storage, the
- * default); directories and programs have drivers of their own. The same rules as in
- * storage.h: asynchronous, `done` exactly once from the loop,
- * UNAVAILABLE is never a wrong password.
+ * default); directories and programs have drivers of their own. The same rules
+ * as in storage.h: asynchronous, `done` exactly once from the loop, order per
+ * user; UNAVAILABLE is never a wrong password.
  */
 #ifndef STORAGE_AUTH_H
 #define STORAGE_AUTH_H

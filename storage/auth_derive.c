@@ -70,16 +70,32 @@ static void run_batch(struct worker_job *jobs, size_t count, void *ctx)
 	}
 }
 
+static void dequeue(struct deriver *deriver, struct derivation *derivation)
+{
+	derivation->queued = false;
+	if (derivation->check)
+		DL_DELETE(deriver->checks, derivation);
+	else
+		DL_DELETE(deriver->makings, derivation);
+}
+
 struct derivation *deriver_take_back(struct deriver *deriver)
 {
-	struct derivation **queue = deriver->checks != NULL
-					    ? &deriver->checks
-					    : &deriver->makings;
-	struct derivation *derivation = *queue;
+	struct derivation *derivation = deriver->checks != NULL
+						? deriver->checks
+						: deriver->makings;
 
 	if (derivation != NULL)
-		DL_DELETE(*queue, derivation);
+		dequeue(deriver, derivation);
 	return derivation;
+}
+
+bool deriver_cancel(struct derivation *derivation)
+{
+	if (!derivation->queued)
+		return false;
+	dequeue(derivation->deriver, derivation);
+	return true;
 }
 
 static void job_done(struct worker_job *job);
@@ -123,6 +139,7 @@ struct deriver *deriver_new(struct loop *loop, struct error *err)
 void deriver_submit(struct deriver *deriver, struct derivation *derivation)
 {
 	derivation->deriver = deriver;
+	derivation->queued = true;
 	if (derivation->check)
 		DL_APPEND(deriver->checks, derivation);
 	else

@@ -23,6 +23,7 @@ struct derivation {
 	/* private: */
 	struct deriver *deriver;
 	struct worker_job job;
+	bool queued;
 	struct derivation *prev, *next;
 };
 
@@ -34,6 +35,9 @@ void deriver_submit(struct deriver *deriver, struct derivation *derivation);
 /* Takes back one that no thread has yet, NULL when there is none left: its
  * `done` will not run. */
 struct derivation *deriver_take_back(struct deriver *deriver);
+
+/* Takes this one back; false when a thread has it or had it. */
+bool deriver_cancel(struct derivation *derivation);
 
 /* Blocks for those that a thread has, and calls their `done`. The others are
  * forgotten. */

@@ -23,9 +23,10 @@ enum auth_op {
 	AUTH_OP_LIST
 };
 
-/* One call, part of what the front end keeps of it, with copies of its arguments. The driver fills `result` (heap
- * memory that the front end frees) and calls auth_request_done() on the
- * loop's thread, never inside of the call that gave it the request. */
+/* One call, with copies of its arguments; part of what the front end keeps of
+ * it. The driver fills `result` (heap memory that the front end frees) and
+ * calls auth_request_done() on the loop's thread, never inside of the call
+ * that gave it the request. */
 struct auth_request {
 	enum auth_op op;
 	char *user;	/* prepared bare JID; for list: the domain */

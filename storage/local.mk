@@ -33,7 +33,8 @@ CLEANFILES += storage/schema.c storage/schema.c.tmp
 
 # A driver that is written elsewhere is compiled against these.
 nobase_pkginclude_HEADERS += storage/auth.h storage/auth_driver.h \
-	storage/driver.h storage/storage.h
+	storage/driver.h storage/storage.h \
+	util/net/loop.h util/net/timer.h util/net/worker.h
 
 # A loadable driver, installed as $(driverdir)/NAME.so:
 #   driver_LTLIBRARIES += storage/NAME.la

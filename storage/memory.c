@@ -47,8 +47,8 @@ struct memory_store {
 	struct loop *loop;
 	struct owner *owners;
 	uint64_t last_id;
-	struct worker_job *answers; /* in order; `tail` is where the next goes */
-	struct worker_job **tail;
+	struct worker_job *answers; /* in order */
+	struct worker_job **tail;   /* where the next goes */
 	struct deferred deferred;
 };
 

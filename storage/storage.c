@@ -17,15 +17,20 @@
 #include "util/base/table.h"
 #include "util/net/timer.h"
 
+/* What may wait while a store stalls; more is UNAVAILABLE at once. */
+#define PENDING_MAX 50000
+#define PENDING_BYTES_MAX ((size_t)128 << 20)
+
 struct storage {
 	struct loop *loop;
 	struct loaded_driver loaded;
 	const struct storage_driver *driver;
 	void *store;
-	struct storage_request *requests;  /* the driver has them */
-	struct storage_request *cancelled; /* to be answered soon */
+	struct storage_request *requests; /* the driver has them */
+	struct storage_request *answers;  /* cancelled, or never submitted */
 	struct deferred deferred;
 	struct storage_stats stats;
+	size_t pending_bytes;
 	unsigned answering; /* callbacks that are running */
 	bool closing;
 };
@@ -84,6 +89,7 @@ failed:
 
 static void request_free(struct storage_request *request)
 {
+	request->storage->pending_bytes -= request->data_len;
 	mem_free(request->owner);
 	mem_free(request->kind);
 	mem_free(request->key);
@@ -140,7 +146,7 @@ void storage_request_done(struct storage_request *request,
 	}
 	if (request->cancelled) {
 		if (request->done != NULL) {
-			DL_DELETE(storage->cancelled, request);
+			DL_DELETE(storage->answers, request);
 			storage_result_clear(&request->result);
 			request_answer(request, STORAGE_CANCELLED);
 		}
@@ -162,12 +168,12 @@ void storage_request_reason(struct storage_request *request,
 	va_end(args);
 }
 
-static void answer_cancelled(struct storage *storage)
+static void answer_waiting(struct storage *storage)
 {
 	struct storage_request *request;
 
-	while ((request = storage->cancelled) != NULL) {
-		DL_DELETE(storage->cancelled, request);
+	while ((request = storage->answers) != NULL) {
+		DL_DELETE(storage->answers, request);
 		if (request->submitted) {
 			/* The driver may be filling the result of its own in
 			 * this moment, in a thread: show another. */
@@ -180,7 +186,7 @@ static void answer_cancelled(struct storage *storage)
 			request->done = NULL;
 			request_answer(&shown, STORAGE_CANCELLED);
 		} else {
-			request_answer(request, STORAGE_CANCELLED);
+			request_answer(request, request->result.status);
 			request_free(request);
 		}
 	}
@@ -188,7 +194,15 @@ static void answer_cancelled(struct storage *storage)
 
 static void run_deferred(struct deferred *deferred)
 {
-	answer_cancelled(container_of(deferred, struct storage, deferred));
+	answer_waiting(container_of(deferred, struct storage, deferred));
+}
+
+static void answer_later(struct storage_request *request)
+{
+	struct storage *storage = request->storage;
+
+	DL_APPEND(storage->answers, request);
+	loop_defer(storage->loop, &storage->deferred, run_deferred);
 }
 
 void storage_cancel(struct storage_request *request)
@@ -199,9 +213,12 @@ void storage_cancel(struct storage_request *request)
 		return;
 	storage = request->storage;
 	request->cancelled = true;
-	DL_DELETE(storage->requests, request);
-	DL_APPEND(storage->cancelled, request);
-	loop_defer(storage->loop, &storage->deferred, run_deferred);
+	if (request->submitted) {
+		DL_DELETE(storage->requests, request);
+		answer_later(request);
+	} else {
+		request->result.status = STORAGE_CANCELLED;
+	}
 }
 
 void storage_close(struct storage **storage)
@@ -213,7 +230,7 @@ void storage_close(struct storage **storage)
 	assert(s->answering == 0);
 	s->closing = true;
 	s->driver->close(s->store);
-	answer_cancelled(s);
+	answer_waiting(s);
 	assert(s->requests == NULL);
 	loop_defer_cancel(s->loop, &s->deferred);
 	driver_unload(&s->loaded);
@@ -244,17 +261,30 @@ static struct storage_request *request_new(struct storage *storage,
 	return request;
 }
 
+static struct storage_request *refuse(struct storage_request *request,
+				      enum storage_status status)
+{
+	request->result.status = status;
+	answer_later(request);
+	return request;
+}
+
 static struct storage_request *request_submit(struct storage_request *request)
 {
 	struct storage *storage = request->storage;
+	struct storage_stats *stats = &storage->stats;
 
-	storage->stats.requests++;
-	storage->stats.pending++;
+	stats->requests++;
+	stats->pending++;
+	storage->pending_bytes += request->data_len;
 	request->started_us = loop_now_us(storage->loop);
-	if (storage->closing) {
-		request->cancelled = true;
-		DL_APPEND(storage->cancelled, request);
-		return request;
+	if (storage->closing)
+		return refuse(request, STORAGE_CANCELLED);
+	if (stats->pending > PENDING_MAX ||
+	    storage->pending_bytes > PENDING_BYTES_MAX) {
+		stats->unavailable++;
+		storage_request_reason(request, "too many requests wait");
+		return refuse(request, STORAGE_UNAVAILABLE);
 	}
 	request->submitted = true;
 	DL_APPEND(storage->requests, request);

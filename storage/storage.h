@@ -109,7 +109,8 @@ typedef void storage_done_cb(const struct storage_result *result, void *ctx);
  * DRIVERDIR/NAME.so. `connection` is the driver's own text (a file, a
  * conninfo). A store that cannot be reached is opened all the same: its
  * requests say UNAVAILABLE until it heals. NULL when there is no such driver
- * or the text makes no sense. `driver_dir` NULL: the one of the installation. */
+ * or the text makes no sense. `driver_dir` NULL: that of the
+ * installation. */
 struct storage *storage_open(struct loop *loop, struct log *log,
 			     const char *driver, const char *connection,
 			     const char *driver_dir, struct error *err);
@@ -158,8 +159,8 @@ struct storage_request *storage_account_remove(struct storage *storage,
 					       const char *owner,
 					       storage_done_cb *done,
 					       void *ctx);
-/* Owners at `domain` in order of their bytes, the first `limit` after the bare JID `after`
- * (NULL: from the start). */
+/* Owners at `domain` in order of their bytes, the first `limit` after the
+ * bare JID `after` (NULL: from the start). */
 struct storage_request *storage_account_list(struct storage *storage,
 					     const char *domain,
 					     const char *after, size_t limit,
@@ -169,7 +170,8 @@ struct storage_request *storage_account_list(struct storage *storage,
 
 /* All that an sm needs when a user becomes active, in one round trip: whether
  * there is an account, the roster (in order of the contacts' bytes) with its
- * version, the number of offline messages. OK with an empty roster for somebody unknown. */
+ * version, the number of offline messages. OK with an empty roster for
+ * somebody unknown. */
 struct storage_request *storage_load(struct storage *storage,
 				     const char *owner, storage_done_cb *done,
 				     void *ctx);

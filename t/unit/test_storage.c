@@ -509,6 +509,35 @@ static void test_close(void **state)
 				MANY);
 }
 
+static void count_unavailable(const struct storage_result *result, void *ctx)
+{
+	unsigned *unavailable = ctx;
+
+	if (result->status == STORAGE_UNAVAILABLE) {
+		assert_string_equal(result->reason, "too many requests wait");
+		++*unavailable;
+	}
+}
+
+/* A store that stalls makes callers fail, not memory grow. */
+static void test_flood(void **state)
+{
+	struct test *t = *state;
+	unsigned unavailable = 0;
+
+	for (int i = 0; i < 60000; i++)
+		storage_account_get(t->storage, ROMEO, count_unavailable,
+				    &unavailable);
+	assert_int_equal(unavailable, 0);
+	ASK(t, STORAGE_UNAVAILABLE, storage_load, t->storage, ROMEO);
+	while (unavailable < 10000)
+		world_run(&t->world, 10);
+	close_store(t);
+	assert_int_equal(unavailable, 10000);
+	open_store(t);
+	ASK(t, STORAGE_OK, storage_load, t->storage, ROMEO);
+}
+
 struct again {
 	struct storage *storage;
 	struct answer answer;
@@ -575,6 +604,7 @@ static const struct CMUnitTest cases[] = {
 	cmocka_unit_test_setup_teardown(test_close, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_ask_in_callback, setup,
 					teardown),
+	cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_stats, setup, teardown),
 };
 

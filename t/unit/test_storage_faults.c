@@ -427,7 +427,8 @@ static void test_schema(void **state)
 			 1);
 	sqlite3_close(db);
 	for (int i = 0; i < schema_version; i++)
-		assert_int_equal(atoi(schema_migrations[i].name), i + 1);
+		assert_int_equal(strtol(schema_migrations[i].name, NULL, 10),
+				 i + 1);
 }
 
 /* Every statement finds its rows by an index and needs no sorting. */
