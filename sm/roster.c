@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A user's roster in memory and its changes: versions, writes behind, pushes
+ * (RFC 6121 sections 2.1.6 and 2.6). The requests of clients are handled in
+ * sm/roster_iq.c, what subscriptions change in sm/subscribe.c.
+ */
+#include "sm/roster.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sm/modules.h"
+#include "sm/subscription.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+
+/* A change that the storage has not confirmed. */
+struct roster_write {
+	struct user *user;
+	char *jid;
+	struct roster_item before, after; /* jid NULL: not there */
+	uint64_t version;
+	bool push;
+	struct work *work;
+	roster_done_cb *done;
+	void *ctx;
+	struct roster_write *prev, *next;
+};
+
+/* -- memory -------------------------------------------------------------- */
+
+static void contact_free(struct user *user, struct contact *contact)
+{
+	HASH_DEL(user->roster, contact);
+	roster_item_clear(&contact->item);
+	mem_free(contact);
+}
+
+/* A copy of the item (which is not the contact's own) as the contact's. */
+static void contact_set(struct user *user, const struct roster_item *item)
+{
+	struct contact *contact = user_contact(user, item->jid);
+	char *jid;
+
+	if (contact == NULL) {
+		contact = mem_new(struct contact);
+		roster_item_copy(&contact->item, item);
+		HASH_ADD_KEYPTR(hh, user->roster, contact->item.jid,
+				strlen(contact->item.jid), contact);
+		return;
+	}
+	/* The table points at the JID that is there. */
+	jid = contact->item.jid;
+	contact->item.jid = NULL;
+	roster_item_clear(&contact->item);
+	roster_item_copy(&contact->item, item);
+	mem_free(contact->item.jid);
+	contact->item.jid = jid;
+}
+
+static void contact_restore(struct user *user, const char *jid,
+			    const struct roster_item *item)
+{
+	struct contact *contact = user_contact(user, jid);
+
+	if (item->jid != NULL)
+		contact_set(user, item);
+	else if (contact != NULL)
+		contact_free(user, contact);
+}
+
+void roster_load(struct user *user, const struct storage_result *result)
+{
+	user->roster_version = result->roster_version;
+	for (size_t i = 0; i < result->count; i++)
+		contact_set(user, &result->roster[i]);
+}
+
+void roster_free(struct user *user)
+{
+	struct contact *contact, *next;
+
+	HASH_ITER(hh, user->roster, contact, next)
+		contact_free(user, contact);
+}
+
+size_t roster_count(const struct user *user)
+{
+	struct contact *contact, *next;
+	size_t count = 0;
+
+	HASH_ITER(hh, user->roster, contact, next)
+		count += contact->item.listed;
+	return count;
+}
+
+bool roster_has_room(const struct user *user)
+{
+	return roster_count(user) < (size_t)user->sm->options->roster_max;
+}
+
+bool roster_may_see(const struct user *user, const struct jid *jid)
+{
+	struct contact *contact;
+
+	if (jid_same_bare(user->jid, jid))
+		return true;
+	contact = user_contact(user, jid_bare(jid));
+	return contact != NULL &&
+	       (contact->item.subscription & SUBSCRIPTION_FROM) != 0;
+}
+
+/* Grows always, and is never used again, not even by another account of the
+ * same name: it follows the clock. */
+static uint64_t next_version(struct user *user)
+{
+	uint64_t now = (uint64_t)loop_time_us(user->sm->loop);
+
+	user->roster_version = now > user->roster_version ?
+				       now :
+				       user->roster_version + 1;
+	return user->roster_version;
+}
+
+/* -- pushes -------------------------------------------------------------- */
+
+void roster_write_item(struct element *query, const struct roster_item *item)
+{
+	struct element *element = element_add(query, "item", NULL);
+
+	element_set_attr(element, "jid", item->jid);
+	element_set_attr(element, "subscription",
+			 subscription_text(item->subscription));
+	if (item->name != NULL)
+		element_set_attr(element, "name", item->name);
+	if (item->ask)
+		element_set_attr(element, "ask", "subscribe");
+	if (item->approved)
+		element_set_attr(element, "approved", "true");
+	for (char **group = item->groups; group && *group; group++)
+		element_add_text_child(element, "group", NULL, *group);
+}
+
+/* RFC 6121 section 2.1.6: to interested resources. `item` with a NULL jid:
+ * the contact is gone. */
+static void roster_push(struct user *user, const char *jid,
+			const struct roster_item *item, uint64_t version)
+{
+	struct stanza *iq = stanza_new("iq", NS_CLIENT);
+	struct element *query = element_add(iq->root, "query", NS_ROSTER);
+	struct session *session;
+	char text[32];
+
+	snprintf(text, sizeof(text), "push-%" PRIx64, version);
+	element_set_attr(iq->root, "id", text);
+	element_set_attr(iq->root, "type", "set");
+	snprintf(text, sizeof(text), "%" PRIu64, version);
+	element_set_attr(query, "ver", text);
+	if (item->jid != NULL && item->listed) {
+		roster_write_item(query, item);
+	} else {
+		struct element *gone = element_add(query, "item", NULL);
+
+		element_set_attr(gone, "jid", jid);
+		element_set_attr(gone, "subscription", "remove");
+	}
+	DL_FOREACH(user->sessions, session) {
+		if (!session->interested)
+			continue;
+		element_set_attr(iq->root, "to", jid_full(session->jid));
+		session_send(session, iq);
+	}
+	stanza_free(&iq);
+}
+
+/* -- writes -------------------------------------------------------------- */
+
+static struct roster_write **writes_of(struct user *user)
+{
+	return module_user_data(user, &sm_module_roster);
+}
+
+static void write_free(struct roster_write *write)
+{
+	struct user *user = write->user;
+
+	work_release(&write->work);
+	roster_item_clear(&write->before);
+	roster_item_clear(&write->after);
+	mem_free(write->jid);
+	mem_free(write);
+	user_unpin(user);
+}
+
+/* Memory as it was before the write; a later write to the same contact, which
+ * may yet succeed, is left alone but for what it would go back to. */
+static void write_revert(struct roster_write *write)
+{
+	struct user *user = write->user;
+	struct roster_write *later;
+
+	for (later = write->next; later != NULL; later = later->next) {
+		if (!str_equal(later->jid, write->jid))
+			continue;
+		roster_item_clear(&later->before);
+		later->before = write->before;
+		write->before = (struct roster_item){ 0 };
+		return;
+	}
+	contact_restore(user, write->jid, &write->before);
+	/* Clients that saw the change must not believe in its version. */
+	next_version(user);
+	if (write->push)
+		roster_push(user, write->jid, &write->before,
+			    user->roster_version);
+}
+
+static void write_done(const struct storage_result *result, void *ctx)
+{
+	struct roster_write *write = ctx;
+	struct user *user = write->user;
+	bool ok = result->status == STORAGE_OK;
+
+	if (ok) {
+		if (write->push)
+			roster_push(user, write->jid, &write->after,
+				    write->version);
+	} else {
+		log_warning(user->sm->log, "roster.unavailable",
+			    LOG_S("user", jid_bare(user->jid)),
+			    LOG_S("reason", result->reason));
+		write_revert(write);
+	}
+	DL_DELETE(*writes_of(user), write);
+	if (write->done != NULL)
+		write->done(user, ok, write->ctx);
+	write_free(write);
+}
+
+/* The common part: remembers what was, changes memory. */
+static struct roster_write *write_new(struct user *user, const char *jid,
+				      const struct roster_item *item,
+				      bool push, struct work *work)
+{
+	struct roster_write *write = mem_new(struct roster_write);
+	struct contact *contact = user_contact(user, jid);
+
+	write->user = user;
+	write->jid = mem_strdup(jid);
+	write->push = push;
+	write->work = work_hold(work);
+	if (contact != NULL)
+		roster_item_copy(&write->before, &contact->item);
+	if (item != NULL)
+		roster_item_copy(&write->after, item);
+	contact_restore(user, write->jid, &write->after);
+	write->version = next_version(user);
+	DL_APPEND(*writes_of(user), write);
+	user_pin(user);
+	return write;
+}
+
+void roster_put(struct user *user, const struct roster_item *item, bool push,
+		struct work *work, roster_done_cb *done, void *ctx)
+{
+	struct roster_write *write = write_new(user, item->jid, item,
+					       push && item->listed, work);
+
+	write->done = done;
+	write->ctx = ctx;
+	storage_roster_put(user->domain->storage, jid_bare(user->jid),
+			   &write->after, write->version, write_done, write);
+}
+
+void roster_remove(struct user *user, const char *jid, bool push,
+		   struct work *work, roster_done_cb *done, void *ctx)
+{
+	struct roster_write *write = write_new(user, jid, NULL, push, work);
+
+	write->done = done;
+	write->ctx = ctx;
+	storage_roster_remove(user->domain->storage, jid_bare(user->jid),
+			      write->jid, write->version, write_done, write);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Changes of a user's roster (RFC 6121 section 2): memory at once, storage
+ * behind, the push and the completion when the write is durable. When the
+ * write fails, memory becomes again what it was, and interested clients are
+ * told.
+ */
+#ifndef SM_ROSTER_H
+#define SM_ROSTER_H
+
+#include "sm/user.h"
+
+struct session;
+
+/* Bytes of a name or a group, and groups of an item. */
+#define ROSTER_NAME_MAX	  1023
+#define ROSTER_GROUPS_MAX 100
+
+/* From the loop, once; `ok` false: the storage did not take it. */
+typedef void roster_done_cb(struct user *user, bool ok, void *ctx);
+
+/* Puts a copy of the item in the place of the contact's. `push`: interested
+ * resources hear of it (only if it is listed). The user is pinned and the work
+ * held until it is done. `done` may be NULL. */
+void roster_put(struct user *user, const struct roster_item *item, bool push,
+		struct work *work, roster_done_cb *done, void *ctx);
+void roster_remove(struct user *user, const char *jid, bool push,
+		   struct work *work, roster_done_cb *done, void *ctx);
+
+/* Adds <item/> to a query. */
+void roster_write_item(struct element *query, const struct roster_item *item);
+
+/* Items that the client sees; room for one more of them. */
+size_t roster_count(const struct user *user);
+bool roster_has_room(const struct user *user);
+
+/* Whether that JID sees the user's presence: the user, or a contact with
+ * "from" or "both". */
+bool roster_may_see(const struct user *user, const struct jid *jid);
+
+#endif
