@@ -17,8 +17,8 @@
 #include "util/xmpp/frame.h"
 
 #define DECLARATION "<?xml version='1.0'?>"
-#define HEADER                                           \
-	"<stream:stream xmlns='jabber:client' version='1.0'" \
+#define HEADER                                                                 \
+	"<stream:stream xmlns='jabber:client' version='1.0'"                   \
 	" xmlns:stream='http://etherx.jabber.org/streams'>"
 
 static const struct frame_limits limits = {
@@ -231,8 +231,7 @@ static const struct {
 	{ HEADER "<a><![CDATA[]]]]><![CDATA[>]]></a>",
 	  "H{<a><![CDATA[]]]]><![CDATA[>]]></a>}" },
 	{ HEADER "<a><![CDATA[]>]]]></a>", "H{<a><![CDATA[]>]]]></a>}" },
-	{ HEADER "<a><![CDATA[]></a>]]></a>",
-	  "H{<a><![CDATA[]></a>]]></a>}" },
+	{ HEADER "<a><![CDATA[]></a>]]></a>", "H{<a><![CDATA[]></a>]]></a>}" },
 	{ HEADER "<a><![CDATA[]]></a>", "H{<a><![CDATA[]]></a>}" },
 	{ HEADER "<![CDATA[x]]>", "H!xml" },
 	{ HEADER "<a><![cdata[x]]></a>", "H!xml" },
@@ -248,8 +247,7 @@ static const struct {
 	{ HEADER "<a><!ENTITY x 'y'></a>", "H!restricted" },
 
 	/* -- limits -- */
-	{ HEADER "<a><b><c><d/></c></b></a>",
-	  "H{<a><b><c><d/></c></b></a>}" },
+	{ HEADER "<a><b><c><d/></c></b></a>", "H{<a><b><c><d/></c></b></a>}" },
 	{ HEADER "<a><b><c><d><e/></d></c></b></a>", "H!big" },
 	{ HEADER "<a><b><c><d></d><d/></c></b></a>",
 	  "H{<a><b><c><d></d><d/></c></b></a>}" },
@@ -347,8 +345,7 @@ static bool on_place(enum frame_kind kind, const char *bytes, size_t len,
 	struct place *place = ctx;
 
 	if (kind == FRAME_ELEMENT) {
-		assert_true(bytes >= place->start &&
-			    bytes + len <= place->end);
+		assert_true(bytes >= place->start && bytes + len <= place->end);
 		place->elements++;
 	}
 	return true;
@@ -462,17 +459,17 @@ static void test_reset_forgets(void **state)
 
 	(void)state;
 	frame_init(&frame, &limits);
-	assert_int_equal(frame_push(&frame, "<a><b></x>", 10, on_piece,
-				    &record),
-			 FRAME_OK);
+	assert_int_equal(
+		frame_push(&frame, "<a><b></x>", 10, on_piece, &record),
+		FRAME_OK);
 	frame_reset(&frame);
 	assert_null(frame.held.data);
 	assert_int_equal(frame_push(&frame, "x", 1, on_piece, &record),
 			 FRAME_NOT_WELL_FORMED);
 	frame_reset(&frame);
 	buf_clear(&record.text, 100);
-	assert_int_equal(frame_push(&frame, HEADER "<a/>",
-				    strlen(HEADER) + 4, on_piece, &record),
+	assert_int_equal(frame_push(&frame, HEADER "<a/>", strlen(HEADER) + 4,
+				    on_piece, &record),
 			 FRAME_OK);
 	assert_string_equal(buf_data(&record.text), "H{<a/>}");
 	buf_free(&record.text);

@@ -37,14 +37,18 @@ static const struct {
 
 	/* case and other mappings */
 	{ "Juliet@Example.COM/Balcony", "juliet", "example.com", "Balcony" },
-	{ "fu\xc3\x9f" "ball@example.com", "fussball", "example.com", NULL },
+	{ "fu\xc3\x9f"
+	  "ball@example.com",
+	  "fussball", "example.com", NULL },
 	{ "\xce\xa3@example.com", "\xcf\x83", "example.com", NULL },
 	{ "\xcf\x80@example.com/\xe2\x99\xa5", "\xcf\x80", "example.com",
 	  "\xe2\x99\xa5" },
 	{ "a\xcc\x88@x/a\xcc\x88", "\xc3\xa4", "x", "\xc3\xa4" }, /* NFKC */
-	{ "\xef\xbc\xa1@x", "a", "x", NULL },		/* full width A */
-	{ "a\xc2\xad" "b@x", "ab", "x", NULL },		/* soft hyphen */
-	{ "a@x/\xc2\xa0", "a", "x", " " },		/* a wide space */
+	{ "\xef\xbc\xa1@x", "a", "x", NULL }, /* full width A */
+	{ "a\xc2\xad"
+	  "b@x",
+	  "ab", "x", NULL },		   /* soft hyphen */
+	{ "a@x/\xc2\xa0", "a", "x", " " }, /* a wide space */
 
 	/* domains */
 	{ "example.com.", NULL, "example.com", NULL },
@@ -53,11 +57,27 @@ static const struct {
 	{ "192.0.2.1", NULL, "192.0.2.1", NULL },
 	{ "a@[2001:DB8:0::1]/x", "a", "[2001:db8::1]", "x" },
 	{ "[::1]", NULL, "[::1]", NULL },
-	{ "B\xc3\x9c" "cher.example", NULL, "b\xc3\xbc" "cher.example", NULL },
-	{ "xn--bcher-kva.example", NULL, "b\xc3\xbc" "cher.example", NULL },
-	{ "XN--BCHER-KVA.EXAMPLE.", NULL, "b\xc3\xbc" "cher.example", NULL },
-	{ "www.b\xc3\xbc" "cher\xe3\x80\x82" "example", NULL,
-	  "www.b\xc3\xbc" "cher.example", NULL },
+	{ "B\xc3\x9c"
+	  "cher.example",
+	  NULL,
+	  "b\xc3\xbc"
+	  "cher.example",
+	  NULL },
+	{ "xn--bcher-kva.example", NULL,
+	  "b\xc3\xbc"
+	  "cher.example",
+	  NULL },
+	{ "XN--BCHER-KVA.EXAMPLE.", NULL,
+	  "b\xc3\xbc"
+	  "cher.example",
+	  NULL },
+	{ "www.b\xc3\xbc"
+	  "cher\xe3\x80\x82"
+	  "example",
+	  NULL,
+	  "www.b\xc3\xbc"
+	  "cher.example",
+	  NULL },
 	{ "\xd7\x90\xd7\x91.example", NULL, "\xd7\x90\xd7\x91.example", NULL },
 	{ "a@fa\xc3\x9f.example", "a", "fass.example", NULL },
 };
@@ -73,8 +93,7 @@ static void test_accepted(void **state)
 			fail_msg("refused: %s", accepted[i].text);
 		assert_true(str_equal(jid_local(jid), accepted[i].local));
 		assert_string_equal(jid_domain(jid), accepted[i].domain);
-		assert_true(str_equal(jid_resource(jid),
-				      accepted[i].resource));
+		assert_true(str_equal(jid_resource(jid), accepted[i].resource));
 		again = jid_parse(jid_full(jid));
 		assert_true(jid_equal(jid, again));
 		jid_free(&again);
@@ -84,25 +103,77 @@ static void test_accepted(void **state)
 
 static const char *const refused[] = {
 	/* empty parts, and what RFC 7622 section 3.5 refuses */
-	"", "@", "/", "a@", "@x", "x/", "a@x/", "@/x", "a@/x", "/x", ".",
-	"a@.", "\"juliet\"@example.com", "foo bar@example.com",
-	"juliet@ example.com", "@example.com/", "henri\xe2\x85\xa3@/",
+	"",
+	"@",
+	"/",
+	"a@",
+	"@x",
+	"x/",
+	"a@x/",
+	"@/x",
+	"a@/x",
+	"/x",
+	".",
+	"a@.",
+	"\"juliet\"@example.com",
+	"foo bar@example.com",
+	"juliet@ example.com",
+	"@example.com/",
+	"henri\xe2\x85\xa3@/",
 	/* prohibited in a localpart, directly or after mapping */
-	"a&b@x", "a'b@x", "a:b@x", "a<b@x", "a>b@x", "a@b@x", "a\x7f@x",
-	"\xef\xbc\xa0@x", "a\xc2\xa0@x", "\xe2\x80\xa8@x", "\xc2\xad@x",
+	"a&b@x",
+	"a'b@x",
+	"a:b@x",
+	"a<b@x",
+	"a>b@x",
+	"a@b@x",
+	"a\x7f@x",
+	"\xef\xbc\xa0@x",
+	"a\xc2\xa0@x",
+	"\xe2\x80\xa8@x",
+	"\xc2\xad@x",
 	/* prohibited in a resourcepart */
-	"a@x/\x01", "a@x/\n", "a@x/\x7f", "a@x/\xe2\x80\x8e",
+	"a@x/\x01",
+	"a@x/\n",
+	"a@x/\x7f",
+	"a@x/\xe2\x80\x8e",
 	/* unassigned in Unicode 3.2 */
-	"\xf0\x9f\x98\x80@x", "a@x/\xf0\x9f\x98\x80", "\xc8\xa1@x",
+	"\xf0\x9f\x98\x80@x",
+	"a@x/\xf0\x9f\x98\x80",
+	"\xc8\xa1@x",
 	/* bidirectional rules (RFC 3454 section 6) */
-	"\xd7\x90" "a@x", "a@x/\xd7\x90" "1",
+	"\xd7\x90"
+	"a@x",
+	"a@x/\xd7\x90"
+	"1",
 	/* domains */
-	"a..b", ".a", "a b", "a,b", "-a", "a-", "a.-b.c", "x@a\tb", "a:5222",
-	"[::1", "[]", "[x]", "[192.0.2.1]", "[::1]a", "[1::2::3]",
-	"b\xc3\xbc" "cher..example", "\xe3\x80\x82", "b\xc3\xbc_a",
-	"a\xe2\x80\xa6" "b", "\xef\xbc\x8f.x",
+	"a..b",
+	".a",
+	"a b",
+	"a,b",
+	"-a",
+	"a-",
+	"a.-b.c",
+	"x@a\tb",
+	"a:5222",
+	"[::1",
+	"[]",
+	"[x]",
+	"[192.0.2.1]",
+	"[::1]a",
+	"[1::2::3]",
+	"b\xc3\xbc"
+	"cher..example",
+	"\xe3\x80\x82",
+	"b\xc3\xbc_a",
+	"a\xe2\x80\xa6"
+	"b",
+	"\xef\xbc\x8f.x",
 	/* not UTF-8 */
-	"a\xc3@x", "\xc0\xaf@x", "a@x/\xed\xa0\x80", "a@\xff",
+	"a\xc3@x",
+	"\xc0\xaf@x",
+	"a@x/\xed\xa0\x80",
+	"a@\xff",
 };
 
 static void test_refused(void **state)
@@ -142,10 +213,10 @@ static void test_lengths(void **state)
 		size_t local, label, labels, resource;
 		bool valid;
 	} rows[] = {
-		{ 1023, 1, 1, 1, true },     { 1024, 1, 1, 1, false },
-		{ 1, 1, 1, 1023, true },     { 1, 1, 1, 1024, false },
-		{ 1, 63, 1, 1, true },	     { 1, 64, 1, 1, false },
-		{ 1, 1, 512, 1, true },	     { 1, 1, 513, 1, false },
+		{ 1023, 1, 1, 1, true },      { 1024, 1, 1, 1, false },
+		{ 1, 1, 1, 1023, true },      { 1, 1, 1, 1024, false },
+		{ 1, 63, 1, 1, true },	      { 1, 64, 1, 1, false },
+		{ 1, 1, 512, 1, true },	      { 1, 1, 513, 1, false },
 		{ 1023, 1, 512, 1023, true }, { 5000, 1, 1, 1, false },
 		{ 1, 1, 1, 50000, false },
 	};
@@ -258,10 +329,10 @@ static void test_fast_path(void **state)
 		for (int c = 1; c < 128; c++) {
 			char text[16] = { 'x', (char)c, 'y', '\0' };
 			char *fast = parts[i].prepare(text);
-			bool allowed = stringprep(text, sizeof(text),
-						  STRINGPREP_NO_UNASSIGNED,
-						  parts[i].profile) ==
-				       STRINGPREP_OK;
+			bool allowed =
+				stringprep(text, sizeof(text),
+					   STRINGPREP_NO_UNASSIGNED,
+					   parts[i].profile) == STRINGPREP_OK;
 
 			assert_int_equal(fast != NULL, allowed);
 			if (allowed)
@@ -290,10 +361,16 @@ static void test_single_parts(void **state)
 		{ jid_prepare_password, "\xc2\xaa", "a" },
 		{ jid_prepare_password, "\xe2\x85\xa8", "IX" },
 		{ jid_prepare_password, "\x07", NULL },
-		{ jid_prepare_password, "\xd8\xa7" "1", NULL },
+		{ jid_prepare_password,
+		  "\xd8\xa7"
+		  "1",
+		  NULL },
 		{ jid_prepare_password, "", NULL },
 		{ jid_prepare_password, "\xc2\xad", NULL },
-		{ jid_prepare_password, "a\xc2\xa0" "b", "a b" },
+		{ jid_prepare_password,
+		  "a\xc2\xa0"
+		  "b",
+		  "a b" },
 		{ jid_prepare_password, "\xff", NULL },
 		{ jid_prepare_password, "\xf0\x9f\x98\x80",
 		  "\xf0\x9f\x98\x80" },

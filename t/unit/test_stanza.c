@@ -58,7 +58,7 @@ static char *write(const struct stanza *stanza)
 }
 
 #define STREAMS "http://etherx.jabber.org/streams"
-#define ACCEPT "jabber:component:accept"
+#define ACCEPT	"jabber:component:accept"
 
 /* Under a client's stream; `output` NULL: the same as the input. */
 static const struct {
@@ -141,7 +141,8 @@ static const struct {
 	{ "<a>1<![CDATA[<&]]>2<![CDATA[]]>3</a>", "<a>1&lt;&amp;23</a>" },
 	{ "<a>&#38;amp;</a>", "<a>&amp;amp;</a>" },
 
-	/* Attributes: a literal line feed is a space (XML 1.0 section 3.3.3). */
+	/* Attributes: a literal line feed is a space (XML 1.0 section 3.3.3).
+	 */
 	{ "<a b='x\ny\tz'/>", "<a b='x y z'/>" },
 	{ "<a b='x&#10;y&#9;z&#13;'/>", NULL },
 	{ "<a b='&lt;&gt;&amp;&apos;&quot;'/>", NULL },
@@ -162,9 +163,9 @@ static void test_cases(void **state)
 
 		assert_non_null(stanza);
 		xml = write(stanza);
-		assert_string_equal(xml, cases[i].output != NULL ?
-						 cases[i].output :
-						 cases[i].input);
+		assert_string_equal(xml, cases[i].output != NULL
+						 ? cases[i].output
+						 : cases[i].input);
 		mem_free(xml);
 		stanza_free(&stanza);
 	}
@@ -172,39 +173,107 @@ static void test_cases(void **state)
 
 static const char *const refused[] = {
 	/* not one element */
-	"", " ", "x", "<", "<a", "<a>", "<a><b></a>", "</a>", "<a/><b/>",
-	"<a/>x", "<a/> ", " <a/>", "x<a/>", "<a/><b", "<a/>&amp;", "<a/>&",
-	"<a/><", "<a></a></a>", "<a></b>", "<a", "<a b='", "<a b='>'",
-	"<a>&amp", "<a><![CDATA[x", "<a/><![CDATA[x]]>", "<![CDATA[x]]>",
+	"",
+	" ",
+	"x",
+	"<",
+	"<a",
+	"<a>",
+	"<a><b></a>",
+	"</a>",
+	"<a/><b/>",
+	"<a/>x",
+	"<a/> ",
+	" <a/>",
+	"x<a/>",
+	"<a/><b",
+	"<a/>&amp;",
+	"<a/>&",
+	"<a/><",
+	"<a></a></a>",
+	"<a></b>",
+	"<a",
+	"<a b='",
+	"<a b='>'",
+	"<a>&amp",
+	"<a><![CDATA[x",
+	"<a/><![CDATA[x]]>",
+	"<![CDATA[x]]>",
 	/* around the document that all elements share */
-	"</w>", "</w><w>", "<a/></w><w>", "</w><w><a/>", "<a></w></a>",
-	"<a></a></w></r>", "</w></r><r><w>", "<a/></w><w><b/>",
+	"</w>",
+	"</w><w>",
+	"<a/></w><w>",
+	"</w><w><a/>",
+	"<a></w></a>",
+	"<a></a></w></r>",
+	"</w></r><r><w>",
+	"<a/></w><w><b/>",
 	/* not well-formed */
-	"<a b/>", "<a b=c/>", "<a b='1' b='2'/>", "<a b='<'/>", "<a>]]></a>",
-	"<a b='1'c='2'/>", "<1/>", "<a>&#0;</a>", "<a>&#xFFFF;</a>",
-	"<a>&#xD800;</a>", "<a>&#x110000;</a>", "<a b='&#0;'/>", "<a>&</a>",
-	"<a>&;</a>", "<a>\x01</a>", "<a b='\x1f'/>", "<a\x0b/>",
+	"<a b/>",
+	"<a b=c/>",
+	"<a b='1' b='2'/>",
+	"<a b='<'/>",
+	"<a>]]></a>",
+	"<a b='1'c='2'/>",
+	"<1/>",
+	"<a>&#0;</a>",
+	"<a>&#xFFFF;</a>",
+	"<a>&#xD800;</a>",
+	"<a>&#x110000;</a>",
+	"<a b='&#0;'/>",
+	"<a>&</a>",
+	"<a>&;</a>",
+	"<a>\x01</a>",
+	"<a b='\x1f'/>",
+	"<a\x0b/>",
 	/* restricted */
-	"<!-- x --><a/>", "<a><!-- x --></a>", "<a/><!-- x -->",
-	"<?xml version='1.0'?><a/>", "<a><?x y?></a>", "<?x?>",
-	"<!DOCTYPE a><a/>", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
-	"<a>&nbsp;</a>", "<a b='&nbsp;'/>", "<a>&b;</a>",
+	"<!-- x --><a/>",
+	"<a><!-- x --></a>",
+	"<a/><!-- x -->",
+	"<?xml version='1.0'?><a/>",
+	"<a><?x y?></a>",
+	"<?x?>",
+	"<!DOCTYPE a><a/>",
+	"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
+	"<a>&nbsp;</a>",
+	"<a b='&nbsp;'/>",
+	"<a>&b;</a>",
 	/* not UTF-8 */
-	"<a>\xc3</a>", "<a>\xc0\xaf</a>", "<a>\xc1\xa1</a>",
-	"<a>\xe0\x80\xaf</a>", "<a>\xf0\x80\x80\xaf</a>", "<a>\xed\xa0\x80</a>",
-	"<a>\xed\xa0\xbd\xed\xb8\x80</a>", "<a>\xf4\x90\x80\x80</a>",
-	"<a>\xff</a>", "<a b='\xe9'/>", "<\xe9/>", "<a>\xef\xbf\xbf</a>",
+	"<a>\xc3</a>",
+	"<a>\xc0\xaf</a>",
+	"<a>\xc1\xa1</a>",
+	"<a>\xe0\x80\xaf</a>",
+	"<a>\xf0\x80\x80\xaf</a>",
+	"<a>\xed\xa0\x80</a>",
+	"<a>\xed\xa0\xbd\xed\xb8\x80</a>",
+	"<a>\xf4\x90\x80\x80</a>",
+	"<a>\xff</a>",
+	"<a b='\xe9'/>",
+	"<\xe9/>",
+	"<a>\xef\xbf\xbf</a>",
 	"\xef\xbb\xbf<a/>",
 	/* namespaces */
-	"<x:a/>", "<a x:b='1'/>", "<a><x:b/></a>", "<a><b xmlns:x='u'/><x:c/></a>",
-	"<a xmlns:x=''/>", "<a xmlns:xml='urn:x'/>", "<a xmlns:xmlns='urn:x'/>",
+	"<x:a/>",
+	"<a x:b='1'/>",
+	"<a><x:b/></a>",
+	"<a><b xmlns:x='u'/><x:c/></a>",
+	"<a xmlns:x=''/>",
+	"<a xmlns:xml='urn:x'/>",
+	"<a xmlns:xmlns='urn:x'/>",
 	"<a xmlns:x='http://www.w3.org/XML/1998/namespace'/>",
 	"<a xmlns='http://www.w3.org/2000/xmlns/'/>",
 	"<a xmlns='http://www.w3.org/XML/1998/namespace'/>",
-	"<a xmlns:x='http://www.w3.org/2000/xmlns/'/>", "<xmlns:a/>",
-	"<a xmlns='u' xmlns='u'/>", "<a xmlns:x='u' xmlns:x='u'/>",
-	"<a xmlns:x='u' xmlns:y='u' x:b='' y:b=''/>", "<a:b:c/>", "<:a/>",
-	"<a:/>", "<stream:a xmlns:stream=''/>", "<link:a/>", "<a xmlns:='u'/>",
+	"<a xmlns:x='http://www.w3.org/2000/xmlns/'/>",
+	"<xmlns:a/>",
+	"<a xmlns='u' xmlns='u'/>",
+	"<a xmlns:x='u' xmlns:x='u'/>",
+	"<a xmlns:x='u' xmlns:y='u' x:b='' y:b=''/>",
+	"<a:b:c/>",
+	"<:a/>",
+	"<a:/>",
+	"<stream:a xmlns:stream=''/>",
+	"<link:a/>",
+	"<a xmlns:='u'/>",
 };
 
 static void test_refused(void **state)
@@ -419,8 +488,8 @@ static struct stanza *parse_header(void **state, const char *text,
 				   struct stream_ns *ns)
 {
 	struct error err = { "" };
-	struct stanza *stanza = stanza_parse_header(
-		parser_of(state), text, strlen(text), ns, &err);
+	struct stanza *stanza = stanza_parse_header(parser_of(state), text,
+						    strlen(text), ns, &err);
 
 	assert_int_equal(stanza == NULL, err.text[0] != '\0');
 	return stanza;
@@ -452,8 +521,8 @@ static void test_header(void **state)
 
 	/* It is in force for what follows. */
 	stanza = parse(state, &ns, "<db:result/>");
-	assert_true(element_is(stanza->root, "result",
-			       "jabber:server:dialback"));
+	assert_true(
+		element_is(stanza->root, "result", "jabber:server:dialback"));
 	stanza_free(&stanza);
 	stanza_free(&header);
 	stream_ns_free(&ns);
@@ -465,9 +534,8 @@ static void test_header_content(void **state)
 	struct stream_ns ns;
 	struct stanza *header;
 
-	header = parse_header(state,
-			      "<s:stream xmlns='urn:x' xmlns:s='" STREAMS "'>",
-			      &ns);
+	header = parse_header(
+		state, "<s:stream xmlns='urn:x' xmlns:s='" STREAMS "'>", &ns);
 	assert_string_equal(ns.content, "urn:x");
 	stanza_free(&header);
 	stream_ns_free(&ns);

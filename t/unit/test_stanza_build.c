@@ -114,10 +114,9 @@ static void test_read(void **state)
 	assert_string_equal(element_text(child), "2");
 	assert_null(element_next_same(child));
 	assert_null(element_next(child));
-	assert_true(element_is(element_child(root, NULL, "urn:b"), "b",
-			       "urn:b"));
-	assert_string_equal(element_text(element_child(root, NULL, NULL)),
-			    "1");
+	assert_true(
+		element_is(element_child(root, NULL, "urn:b"), "b", "urn:b"));
+	assert_string_equal(element_text(element_child(root, NULL, NULL)), "1");
 	assert_null(element_child(root, "c", "urn:b"));
 	assert_string_equal(element_child_text(root, "b", NULL), "1");
 	assert_string_equal(element_child_text(root, "c", NULL), "");
@@ -191,9 +190,8 @@ static void test_copy(void **state)
 	assert_ptr_equal(x->last->parent, x);
 	stanza_free(&stanza);
 
-	assert_xml(copy->root,
-		   "<message to='a'><x xmlns='urn:x'>1<y><z xmlns="
-		   "'jabber:client'>2</z></y>3</x><w/></message>");
+	assert_xml(copy->root, "<message to='a'><x xmlns='urn:x'>1<y><z xmlns="
+			       "'jabber:client'>2</z></y>3</x><w/></message>");
 	assert_xml(part->root, "<x xmlns='urn:x'>1<y><z xmlns="
 			       "'jabber:client'>2</z></y>3</x>");
 	element_add_copy(part->root, copy->root);

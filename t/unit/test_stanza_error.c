@@ -18,8 +18,8 @@
 static struct stanza *parse(const char *xml)
 {
 	struct stanza_parser *parser = stanza_parser_new();
-	struct stanza *stanza = stanza_parse(parser, &stream_ns_client, xml,
-					     strlen(xml), NULL);
+	struct stanza *stanza =
+		stanza_parse(parser, &stream_ns_client, xml, strlen(xml), NULL);
 
 	assert_non_null(stanza);
 	stanza_parser_free(&parser);

@@ -35,8 +35,9 @@ static void test_header(void **state)
 		    .id = "<1>",
 		    .version = "1.0",
 		    .lang = "en" },
-		  "<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
-		  STREAM " from='example.com' to='a@example.com'"
+		  "<?xml version='1.0'?><stream:stream "
+		  "xmlns='jabber:client' " STREAM
+		  " from='example.com' to='a@example.com'"
 		  " id='&lt;1&gt;' version='1.0' xml:lang='en'>" },
 		{ { .content_ns = NS_COMPONENT, .to = "c.example.com" },
 		  "<?xml version='1.0'?><stream:stream"
@@ -137,8 +138,8 @@ static void test_read_again(void **state)
 	stream_write_error(&text, STREAM_RESET, "]]> & more");
 	stream_write_end(&text);
 	frame_init(&frame, &limits);
-	assert_int_equal(frame_push(&frame, buf_data(&text), text.len,
-				    on_piece, &reader),
+	assert_int_equal(frame_push(&frame, buf_data(&text), text.len, on_piece,
+				    &reader),
 			 FRAME_OK);
 	assert_int_equal(reader.pieces[FRAME_HEADER], 1);
 	assert_int_equal(reader.pieces[FRAME_ELEMENT], 1);

@@ -28,20 +28,20 @@ static const struct {
 	{ "\xef\xbf\xbd", true },
 	{ "\xf0\x9f\x98\x80", true },
 	{ "\xf4\x8f\xbf\xbf", true },
-	{ "\xc0\x80", false },		/* overlong */
+	{ "\xc0\x80", false }, /* overlong */
 	{ "\xc1\xbf", false },
 	{ "\xe0\x9f\xbf", false },
 	{ "\xf0\x8f\xbf\xbf", false },
-	{ "\xed\x9f\xbf", true },	/* the last before ... */
-	{ "\xed\xa0\x80", false },	/* ... the first surrogate */
+	{ "\xed\x9f\xbf", true },  /* the last before ... */
+	{ "\xed\xa0\x80", false }, /* ... the first surrogate */
 	{ "\xed\xbf\xbf", false },
 	{ "\xee\x80\x80", true },
-	{ "\xef\xbf\xbe", false },	/* U+FFFE */
+	{ "\xef\xbf\xbe", false }, /* U+FFFE */
 	{ "\xef\xbf\xbf", false },
-	{ "\xf4\x90\x80\x80", false },	/* above U+10FFFF */
+	{ "\xf4\x90\x80\x80", false }, /* above U+10FFFF */
 	{ "\xf8\x88\x80\x80\x80", false },
-	{ "\x80", false },		/* no first byte */
-	{ "\xc3", false },		/* cut */
+	{ "\x80", false }, /* no first byte */
+	{ "\xc3", false }, /* cut */
 	{ "\xe2\x82", false },
 	{ "\xf0\x9f\x98", false },
 	{ "\xc3(", false },

@@ -100,8 +100,9 @@ static const char *scan_piece(struct frame *frame, const char *bytes,
 	if (next == NULL || frame->state >= STATE_COMPLETE)
 		return next;
 	if (stop < end)
-		return frame_fail(frame, FRAME_TOO_BIG, "an element or the "
-							"header is too big");
+		return frame_fail(frame, FRAME_TOO_BIG,
+				  "an element or the "
+				  "header is too big");
 	buf_add(&frame->held, bytes, end - bytes);
 	return next;
 }

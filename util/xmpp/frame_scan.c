@@ -18,12 +18,18 @@ enum char_class {
 /* The ASCII part of XML's names, and all bytes of other characters: which of
  * those may stand in a name is left to the parser. */
 static const uint8_t classes[256] = {
-	['\t'] = SPACE,		   ['\n'] = SPACE,
-	['\r'] = SPACE,		   [' '] = SPACE,
-	['-'] = NAME_MORE,	   ['.'] = NAME_MORE,
-	['0' ... '9'] = NAME_MORE, [':'] = NAME_START,
-	['A' ... 'Z'] = NAME_START, ['_'] = NAME_START,
-	['a' ... 'z'] = NAME_START, [0x80 ... 0xff] = NAME_START,
+	['\t'] = SPACE,
+	['\n'] = SPACE,
+	['\r'] = SPACE,
+	[' '] = SPACE,
+	['-'] = NAME_MORE,
+	['.'] = NAME_MORE,
+	['0' ... '9'] = NAME_MORE,
+	[':'] = NAME_START,
+	['A' ... 'Z'] = NAME_START,
+	['_'] = NAME_START,
+	['a' ... 'z'] = NAME_START,
+	[0x80 ... 0xff] = NAME_START,
 };
 
 static const char cdata_open[] = "[CDATA[";
@@ -137,8 +143,7 @@ static const char *start_tag_done(struct frame *frame, const char *p)
 }
 
 /* After the name of an element or a value: what may follow in a start tag. */
-static const char *scan_tag(struct frame *frame, const char *p,
-			    const char *end)
+static const char *scan_tag(struct frame *frame, const char *p, const char *end)
 {
 	bool spaced = frame->state == STATE_TAG;
 
@@ -259,8 +264,8 @@ static const char *scan_end_space(struct frame *frame, const char *p,
 	if (frame->depth == 0)
 		frame->state = STATE_END_COMPLETE;
 	else
-		frame->state = --frame->depth == 0 ? STATE_ELEMENT_COMPLETE :
-						     STATE_TEXT;
+		frame->state = --frame->depth == 0 ? STATE_ELEMENT_COMPLETE
+						   : STATE_TEXT;
 	return p + 1;
 }
 
@@ -296,7 +301,7 @@ static const char *reference_done(struct frame *frame, const char *p)
 }
 
 /* The five names fit into a number, so nothing needs to be kept of them. */
-#define ENTITY(a, b, c, d) \
+#define ENTITY(a, b, c, d)                                                     \
 	((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (d))
 
 static const char *scan_entity(struct frame *frame, const char *p)
@@ -425,7 +430,8 @@ static const char *scan_declaration(struct frame *frame, const char *p,
 	return close + 1;
 }
 
-/* -- all states --------------------------------------------------------------- */
+/* -- all states ---------------------------------------------------------------
+ */
 
 /* One step of at least one byte, or of a change of state; NULL on error. */
 static const char *scan_step(struct frame *frame, const char *p,

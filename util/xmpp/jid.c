@@ -89,9 +89,9 @@ struct jid *jid_parse(const char *text)
 		return NULL;
 	if (jid_prepare(JID_DOMAIN, domain, slash - domain, parts.domain) < 0)
 		return NULL;
-	if (*slash != '\0' && jid_prepare(JID_RESOURCE, slash + 1,
-					  strlen(slash + 1),
-					  parts.resource) < 0)
+	if (*slash != '\0' &&
+	    jid_prepare(JID_RESOURCE, slash + 1, strlen(slash + 1),
+			parts.resource) < 0)
 		return NULL;
 	return jid_build(&parts);
 }
@@ -102,8 +102,7 @@ static int prepare_optional(enum jid_part part, const char *text, char *out)
 	return text != NULL ? jid_prepare(part, text, strlen(text), out) : 0;
 }
 
-struct jid *jid_new(const char *local, const char *domain,
-		    const char *resource)
+struct jid *jid_new(const char *local, const char *domain, const char *resource)
 {
 	struct parts parts;
 

@@ -22,7 +22,7 @@
 /* Room for what the mappings may add on the way. */
 #define PREPARED_SIZE (4 * JID_PART_MAX + 1)
 
-#define LABEL_MAX 63 /* bytes of a label in DNS (RFC 1035 section 2.3.4) */
+#define LABEL_MAX     63 /* bytes of a label in DNS (RFC 1035 section 2.3.4) */
 
 enum ascii_class {
 	NODE = 1,     /* may stand in a localpart, after lowercasing */
@@ -176,8 +176,7 @@ static bool labels_are_valid(const char *text)
 
 static bool has_a_label(const char *lower)
 {
-	return strncmp(lower, "xn--", 4) == 0 ||
-	       strstr(lower, ".xn--") != NULL;
+	return strncmp(lower, "xn--", 4) == 0 || strstr(lower, ".xn--") != NULL;
 }
 
 /* Bytes before the dot, in any of the four forms of RFC 3490 section 3.1, or
@@ -341,8 +340,7 @@ char *jid_prepare_password(const char *text)
 		break;
 	}
 	if (!utf8_is_xml(text, len) ||
-	    stringprep_profile(text, &prepared, "SASLprep", 0) !=
-		    STRINGPREP_OK)
+	    stringprep_profile(text, &prepared, "SASLprep", 0) != STRINGPREP_OK)
 		return NULL;
 	len = strlen(prepared);
 	if (len > 0)

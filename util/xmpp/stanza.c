@@ -8,7 +8,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "util/base/str.h"
 #include "util/xmpp/ns.h"
 #include "util/xmpp/stanza_memory.h"
 
@@ -56,8 +55,7 @@ static void copy_tree(struct stanza *stanza, const struct element *root)
 
 	while (node != NULL) {
 		if (node->name == NULL) {
-			element_append_text(parent, node->text,
-					    node->text_len);
+			element_append_text(parent, node->text, node->text_len);
 		} else {
 			copy = element_append(stanza, parent, node->name,
 					      node->ns);
@@ -105,8 +103,7 @@ void element_set_attr(struct element *element, const char *name,
 	} else if (*place != NULL) {
 		(*place)->value = stanza_strdup(element->stanza, value);
 	} else {
-		attr_append(element->stanza, place, name, value,
-			    strlen(value));
+		attr_append(element->stanza, place, name, value, strlen(value));
 	}
 }
 

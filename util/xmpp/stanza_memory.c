@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "util/base/mem.h"
-#include "util/base/str.h"
 #include "util/xmpp/ns.h"
 
 /* The newest first. The oldest holds the struct stanza itself. */
@@ -20,7 +19,7 @@ struct stanza_block {
 	alignas(max_align_t) char data[];
 };
 
-#define BLOCK_MIN 480
+#define BLOCK_MIN	 480
 #define BLOCK_GROWTH_MAX 16384
 
 static struct stanza_block *block_new(size_t size, struct stanza_block *next)
@@ -204,11 +203,9 @@ struct attr *attr_append(struct stanza *stanza, struct attr **place,
 	return attr;
 }
 
-struct element *element_walk(const struct element *root,
-			     const struct element *node,
-			     void (*leave)(const struct element *element,
-					   void *ctx),
-			     void *ctx)
+struct element *
+element_walk(const struct element *root, const struct element *node,
+	     void (*leave)(const struct element *element, void *ctx), void *ctx)
 {
 	if (node->first != NULL)
 		return node->first;

@@ -38,14 +38,14 @@ struct stanza_parser {
 	bool wrapped;		/* the wrapper is open */
 
 	/* Of the element that is being parsed: */
-	bool in_element;   /* its bytes are being fed */
+	bool in_element; /* its bytes are being fed */
 	bool failed;
-	bool build;	   /* into `stanza`, or check only */
-	unsigned depth;	   /* of open elements */
-	unsigned roots;	   /* elements seen at the top level */
+	bool build;	/* into `stanza`, or check only */
+	unsigned depth; /* of open elements */
+	unsigned roots; /* elements seen at the top level */
 	struct stanza *stanza;
 	struct element *parent; /* NULL at the top level */
-	const char *root_name; /* in the document's memory */
+	const char *root_name;	/* in the document's memory */
 	const char *root_ns;
 	struct stream_ns *declared; /* collects the root's declarations */
 	struct error *err;
@@ -80,8 +80,8 @@ static void add_attrs(struct element *element, int count, const xmlChar **list)
 
 	for (; count > 0; count--, list += 5) {
 		attr = attr_append(element->stanza, place,
-				   (const char *)list[0],
-				   (const char *)list[3], list[4] - list[3]);
+				   (const char *)list[0], (const char *)list[3],
+				   list[4] - list[3]);
 		if (list[2] != NULL) {
 			attr->prefix = stanza_strdup(element->stanza,
 						     (const char *)list[1]);
@@ -335,7 +335,6 @@ static int parser_run(struct stanza_parser *parser, const struct stream_ns *ns,
 {
 	bool whole;
 
-	/* Not for libxml2 to decide; and text must not hide at the front. */
 	if (len == 0 || len > INT_MAX / 2 || bytes[0] != '<' ||
 	    !utf8_is_xml(bytes, len))
 		return error_set(err, "not an element in UTF-8");
@@ -360,7 +359,8 @@ static struct stanza *parse(struct stanza_parser *parser,
 {
 	/* What the tree of a typical stanza takes: markup costs more than its
 	 * bytes, and what is long is mostly text. */
-	struct stanza *stanza = stanza_alloc(512 + len + (len < 1024 ? len : 1024));
+	struct stanza *stanza =
+		stanza_alloc(512 + len + (len < 1024 ? len : 1024));
 
 	parser->build = true;
 	parser->stanza = stanza;

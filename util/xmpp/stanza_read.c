@@ -25,8 +25,7 @@ const char *element_attr_ns(const struct element *element, const char *ns,
 	return NULL;
 }
 
-bool element_is(const struct element *element, const char *name,
-		const char *ns)
+bool element_is(const struct element *element, const char *name, const char *ns)
 {
 	return element->name != NULL && strcmp(element->name, name) == 0 &&
 	       strcmp(element->ns, ns) == 0;

@@ -36,8 +36,8 @@ const struct stream_ns stream_ns_link = {
 
 static struct stream_prefix *prefix_add(struct stream_ns *ns)
 {
-	ns->prefixes = mem_realloc(ns->prefixes, ns->count + 1,
-				   sizeof(*ns->prefixes));
+	ns->prefixes =
+		mem_realloc(ns->prefixes, ns->count + 1, sizeof(*ns->prefixes));
 	return &ns->prefixes[ns->count++];
 }
 

@@ -41,17 +41,16 @@ static size_t character_length(const unsigned char *p, size_t left)
 		return *p >= 0x20 || *p == '\t' || *p == '\n' || *p == '\r';
 	if (*p < 0xe0)
 		return *p >= 0xc2 && left >= 2 &&
-				       is_sequence(p + 1, 1, *p & 0x1f, 0x80) ?
-			       2 :
-			       0;
+				       is_sequence(p + 1, 1, *p & 0x1f, 0x80)
+			       ? 2
+			       : 0;
 	if (*p < 0xf0)
-		return left >= 3 && is_sequence(p + 1, 2, *p & 0x0f, 0x800) ?
-			       3 :
-			       0;
+		return left >= 3 && is_sequence(p + 1, 2, *p & 0x0f, 0x800) ? 3
+									    : 0;
 	return *p < 0xf5 && left >= 4 &&
-			       is_sequence(p + 1, 3, *p & 0x07, 0x10000) ?
-		       4 :
-		       0;
+			       is_sequence(p + 1, 3, *p & 0x07, 0x10000)
+		       ? 4
+		       : 0;
 }
 
 bool utf8_is_xml(const char *bytes, size_t len)
