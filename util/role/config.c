@@ -45,7 +45,7 @@ struct place {
 	bool *failed; /* err is filled */
 };
 
-/* -- what libconfuse is given ----------------------------------------------- */
+/* -- what libconfuse is given --------------------------------------------- */
 
 static const struct place *place_of(const cfg_t *cfg)
 {
@@ -175,7 +175,7 @@ static void tables_free(struct tables *tables)
 	mem_free(tables->places);
 }
 
-/* -- from libconfuse to ours ------------------------------------------------ */
+/* -- from libconfuse to ours ---------------------------------------------- */
 
 static void fill_option(const struct option *option, cfg_t *cfg, void *data)
 {
@@ -248,7 +248,7 @@ static struct config *parse(const char *path, char *text, size_t len,
 	return config;
 }
 
-/* -- files ------------------------------------------------------------------ */
+/* -- files ---------------------------------------------------------------- */
 
 /* The whole file with a line end behind it, so that it is never empty. */
 static int read_file(const char *path, struct buf *text, struct error *err)
@@ -346,7 +346,7 @@ char *config_read_secret(const char *path, struct error *err)
 	return secret;
 }
 
-/* -- asking ----------------------------------------------------------------- */
+/* -- asking --------------------------------------------------------------- */
 
 size_t config_count(const struct config *config, const char *section)
 {

@@ -39,7 +39,7 @@ static const void *place_const(const struct option *option, const void *data)
 	return (const char *)data + option->offset;
 }
 
-/* -- from text -------------------------------------------------------------- */
+/* -- from text ------------------------------------------------------------ */
 
 static int parse_bool(const char *text, bool *value)
 {
@@ -240,7 +240,7 @@ void config_value_free(const struct option *option, void *data)
 	}
 }
 
-/* -- to text ---------------------------------------------------------------- */
+/* -- to text -------------------------------------------------------------- */
 
 void config_value_quote(struct buf *to, const char *text)
 {

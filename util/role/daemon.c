@@ -50,7 +50,7 @@ static struct daemon *daemon_of(struct role_env *env)
 	return container_of(env, struct daemon, env);
 }
 
-/* -- configuration ---------------------------------------------------------- */
+/* -- configuration -------------------------------------------------------- */
 
 /* The options that all roles share, of this instance; NULL with err. */
 static const struct common_options *find_common(const struct daemon *daemon,
@@ -111,7 +111,7 @@ static void apply_log(struct daemon *daemon)
 				     : LOG_TO_STDERR;
 }
 
-/* -- readiness, reload, stop ------------------------------------------------ */
+/* -- readiness, reload, stop ---------------------------------------------- */
 
 static void say_ready(struct daemon *daemon)
 {
@@ -234,7 +234,7 @@ static void on_reload_signal(int signum, void *ctx)
 		on_request_reload(&daemon->env, &err);
 }
 
-/* -- metrics and watchdog --------------------------------------------------- */
+/* -- metrics and watchdog ------------------------------------------------- */
 
 static int on_http_get(const char *path, struct buf *body, const char **type,
 		       void *ctx)
@@ -260,7 +260,7 @@ static void on_watchdog(struct timer *timer)
 		    notify_watchdog_interval(), on_watchdog);
 }
 
-/* -- start and end ---------------------------------------------------------- */
+/* -- start and end -------------------------------------------------------- */
 
 static int open_world(struct daemon *daemon, struct error *err)
 {
@@ -341,7 +341,7 @@ static int run(struct daemon *daemon, struct error *err)
 	return rc;
 }
 
-/* -- command line ----------------------------------------------------------- */
+/* -- command line --------------------------------------------------------- */
 
 static void usage(const struct role *role, FILE *to)
 {

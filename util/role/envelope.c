@@ -31,7 +31,7 @@ struct raw_tag {
 	size_t count;
 };
 
-/* -- scanning --------------------------------------------------------------- */
+/* -- scanning ------------------------------------------------------------- */
 
 static bool is_space(char c)
 {
@@ -114,7 +114,7 @@ static bool has_duplicate(const struct raw_tag *tag)
 	return false;
 }
 
-/* -- values ----------------------------------------------------------------- */
+/* -- values --------------------------------------------------------------- */
 
 /* Appends the character as UTF-8; NULL when XML 1.0 has no such character. */
 static char *put_character(char *to, uint32_t c)
@@ -255,7 +255,7 @@ static const char *put_value(char **to, const char *text, size_t len)
 	return start;
 }
 
-/* -- meaning ---------------------------------------------------------------- */
+/* -- meaning -------------------------------------------------------------- */
 
 static bool name_is(const struct raw_attribute *raw, const char *name)
 {
@@ -459,7 +459,7 @@ int envelope_read(struct envelope *envelope, const char *frame, size_t len,
 	return is_complete(envelope, ack) ? 0 : -1;
 }
 
-/* -- writing ---------------------------------------------------------------- */
+/* -- writing -------------------------------------------------------------- */
 
 static void write_number(struct buf *to, uint64_t n)
 {
@@ -501,7 +501,7 @@ void envelope_write(struct buf *to, const struct envelope *envelope)
 	buf_add_str(to, ROUTE_END);
 }
 
-/* -- parsing the payload ---------------------------------------------------- */
+/* -- parsing the payload -------------------------------------------------- */
 
 /* stream_ns has no const inside; nothing is written there. */
 static const struct stream_prefix control_prefixes[] = {

@@ -69,6 +69,9 @@ void link_close(struct link **link);
 const char *link_epoch(const struct link *link);
 const char *link_name(const struct link *link);
 bool link_connected(const struct link *link);
+
+/* The name of the i-th router that there is a link to now; NULL: no more. */
+const char *link_router(const struct link *link, size_t i);
 const struct members *link_members(const struct link *link);
 
 enum link_sent {

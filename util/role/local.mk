@@ -4,16 +4,19 @@
 
 noinst_LIBRARIES += util/role/librole.a
 util_role_librole_a_SOURCES = \
+	util/role/command.c util/role/command.h \
 	util/role/config.c util/role/config.h \
 	util/role/config_scan.c util/role/config_scan.h \
 	util/role/config_value.c util/role/config_value.h \
 	util/role/daemon.c util/role/role.h \
 	util/role/envelope.c util/role/envelope.h \
+	util/role/link.c util/role/link.h util/role/link_private.h \
+	util/role/link_members.c \
+	util/role/link_router.c \
+	util/role/link_sender.c \
+	util/role/link_sequence.c \
 	util/role/members.c util/role/members.h \
 	util/role/metrics.c util/role/metrics.h \
 	util/role/privileges.c util/role/privileges.h \
 	util/role/process_metrics.c util/role/process_metrics.h \
 	util/role/role_link.c
-
-util_role_librole_a_SOURCES += \
-	util/role/domain_options.c util/role/domain_options.h
