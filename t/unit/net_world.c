@@ -28,8 +28,7 @@ struct deadline {
 
 static void deadline_over(struct timer *timer)
 {
-	struct deadline *deadline =
-		container_of(timer, struct deadline, timer);
+	struct deadline *deadline = container_of(timer, struct deadline, timer);
 
 	deadline->over = true;
 	loop_stop(deadline->loop);
@@ -154,8 +153,8 @@ void server_open(struct server *server, struct loop *loop, const char *address,
 	server->loop = loop;
 	server->ends = ends;
 	server->count = count;
-	server->listener = listener_open(loop, address, 0, server_accept,
-					 server, &err);
+	server->listener =
+		listener_open(loop, address, 0, server_accept, server, &err);
 	if (!server->listener)
 		fail_msg("%s", err.text);
 	if (str_starts(address, "unix:"))
@@ -192,8 +191,8 @@ const char *certificates_path(const struct certificates *certificates,
 	char *path = paths[next++ % 8];
 
 	if (str_starts(name, "*."))
-		snprintf(path, sizeof(paths[0]), "%s/any.%s",
-			 certificates->dir, name + 2);
+		snprintf(path, sizeof(paths[0]), "%s/any.%s", certificates->dir,
+			 name + 2);
 	else
 		snprintf(path, sizeof(paths[0]), "%s/%s", certificates->dir,
 			 name);
@@ -216,19 +215,20 @@ static void write_file(const struct certificates *certificates,
 }
 
 /* A certificate for `name`, signed by `ca`, or a CA by itself. */
-static struct signer make_certificate(
-	const struct certificates *certificates, const char *name,
-	const struct signer *ca, unsigned char serial)
+static struct signer make_certificate(const struct certificates *certificates,
+				      const char *name, const struct signer *ca,
+				      unsigned char serial)
 {
 	struct signer made;
 	gnutls_datum_t pem;
 	time_t now = time(NULL);
 
 	gnutls_x509_privkey_init(&made.key);
-	assert_int_equal(gnutls_x509_privkey_generate(
-				 made.key, GNUTLS_PK_ECDSA,
-				 GNUTLS_CURVE_TO_BITS(
-					 GNUTLS_ECC_CURVE_SECP256R1), 0), 0);
+	assert_int_equal(
+		gnutls_x509_privkey_generate(
+			made.key, GNUTLS_PK_ECDSA,
+			GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0),
+		0);
 	gnutls_x509_crt_init(&made.certificate);
 	gnutls_x509_crt_set_version(made.certificate, 3);
 	gnutls_x509_crt_set_serial(made.certificate, &serial, 1);
@@ -247,8 +247,8 @@ static struct signer make_certificate(
 	assert_int_equal(gnutls_x509_crt_sign2(
 				 made.certificate,
 				 ca ? ca->certificate : made.certificate,
-				 ca ? ca->key : made.key, GNUTLS_DIG_SHA256,
-				 0), 0);
+				 ca ? ca->key : made.key, GNUTLS_DIG_SHA256, 0),
+			 0);
 	gnutls_x509_crt_export2(made.certificate, GNUTLS_X509_FMT_PEM, &pem);
 	write_file(certificates, name, ".crt", &pem);
 	gnutls_free(pem.data);
@@ -297,10 +297,9 @@ static void add_certificate(const struct certificates *certificates,
 
 	snprintf(crt, sizeof(crt), "%s.crt", name);
 	snprintf(key, sizeof(key), "%s.key", name);
-	if (tls_context_add_certificate(context, NULL,
-					certificates_path(certificates, crt),
-					certificates_path(certificates, key),
-					&err) < 0)
+	if (tls_context_add_certificate(
+		    context, NULL, certificates_path(certificates, crt),
+		    certificates_path(certificates, key), &err) < 0)
 		fail_msg("%s", err.text);
 }
 
@@ -320,9 +319,10 @@ struct tls_context *world_client_tls(const struct certificates *certificates)
 	struct tls_context *context = tls_context_new(TLS_CLIENT, NULL);
 
 	assert_non_null(context);
-	assert_int_equal(tls_context_add_ca(
-				 context,
-				 certificates_path(certificates, "ca.crt"),
-				 NULL), 0);
+	assert_int_equal(
+		tls_context_add_ca(context,
+				   certificates_path(certificates, "ca.crt"),
+				   NULL),
+		0);
 	return context;
 }

@@ -144,8 +144,8 @@ static void test_any_address(void **state)
 		conn_write(w.here.conn, "x", 1);
 		world_run(w.loop);
 		conn_peer_address(w.there[0].conn, text);
-		assert_string_equal(text, strchr(text, '.') ? "127.0.0.1" :
-							       "::1");
+		assert_string_equal(text,
+				    strchr(text, '.') ? "127.0.0.1" : "::1");
 		if (i < 2)
 			assert_int_equal(strchr(text, '.') != NULL, i == 0);
 		world_stop(&w);
@@ -196,8 +196,8 @@ static void test_cannot_connect(void **state)
 static void test_close_while_connecting(void **state)
 {
 	static const char *const addresses[] = {
-		"127.0.0.1:1", "localhost:1", "unix:/nonexistent/socket",
-		"nonsense", "10.255.255.1:9",
+		"127.0.0.1:1", "localhost:1",	 "unix:/nonexistent/socket",
+		"nonsense",    "10.255.255.1:9",
 	};
 	size_t i;
 	int abort, free_at_once;
@@ -601,8 +601,9 @@ static void test_unix_socket_file(void **state)
 static void test_bad_listeners(void **state)
 {
 	static const char *const addresses[] = {
-		"localhost:5222", "127.0.0.1", "192.0.2.1:5222",
-		"unix:/nonexistent/dir/socket", "[::1:1",
+		"localhost:5222", "127.0.0.1",
+		"192.0.2.1:5222", "unix:/nonexistent/dir/socket",
+		"[::1:1",
 	};
 	struct loop *loop = loop_new(NULL);
 	struct error err;
@@ -611,8 +612,8 @@ static void test_bad_listeners(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
 		err.text[0] = '\0';
-		assert_null(listener_open(loop, addresses[i], 0, NULL, NULL,
-					  &err));
+		assert_null(
+			listener_open(loop, addresses[i], 0, NULL, NULL, &err));
 		assert_true(str_starts(err.text, "listen on ") ||
 			    str_starts(err.text, addresses[i]));
 	}

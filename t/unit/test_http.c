@@ -72,15 +72,17 @@ static void test_get(void **state)
 	} rows[] = {
 		{ "GET /metrics HTTP/1.1",
 		  { "200 OK", "Content-Type: text/plain; charset=utf-8",
-		    "\r\n\r\nchappe_up 1\n" }, 0 },
+		    "\r\n\r\nchappe_up 1\n" },
+		  0 },
 		{ "GET /json HTTP/1.0",
-		  { "200 OK", "Content-Type: application/json",
-		    "\r\n\r\n{}" }, 0 },
+		  { "200 OK", "Content-Type: application/json", "\r\n\r\n{}" },
+		  0 },
 		{ "GET /metrics?x=y HTTP/1.1", { "200 OK" }, 0 },
 		{ "GET /other HTTP/1.1", { "404 Not Found" }, 0 },
 		{ "GET /large HTTP/1.1", { "200 OK" }, LARGE },
 		{ "HEAD /metrics HTTP/1.1",
-		  { "200 OK", "Content-Length: 12" }, 0 },
+		  { "200 OK", "Content-Length: 12" },
+		  0 },
 		{ "DELETE /metrics HTTP/1.1", { "405" }, 0 },
 	};
 	size_t i, j;

@@ -203,9 +203,8 @@ static void test_defer_cancel(void **state)
 	static const struct {
 		const char *cancel, *rest;
 	} rows[] = {
-		{ "a", "bcd" }, { "b", "acd" }, { "d", "abc" },
-		{ "abcd", "" }, { "dcba", "" }, { "cd", "ab" },
-		{ "aab", "cd" },
+		{ "a", "bcd" }, { "b", "acd" }, { "d", "abc" },	 { "abcd", "" },
+		{ "dcba", "" }, { "cd", "ab" }, { "aab", "cd" },
 	};
 	size_t i, j;
 
@@ -219,8 +218,7 @@ static void test_defer_cancel(void **state)
 		for (j = 0; j < 4; j++) {
 			marks[j].record = &record;
 			marks[j].letter = (char)('a' + j);
-			loop_defer(record.loop, &marks[j].deferred,
-				   defer_note);
+			loop_defer(record.loop, &marks[j].deferred, defer_note);
 		}
 		for (c = rows[i].cancel; *c; c++)
 			loop_defer_cancel(record.loop,

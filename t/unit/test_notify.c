@@ -32,11 +32,11 @@ static void test_send(void **state)
 		memcpy(at.sun_path, path, (size_t)len);
 		if (path[0] == '@')
 			at.sun_path[0] = '\0';
-		assert_int_equal(
-			bind(fd, (struct sockaddr *)&at,
-			     (socklen_t)(offsetof(struct sockaddr_un,
-						  sun_path) + (size_t)len)),
-			0);
+		assert_int_equal(bind(fd, (struct sockaddr *)&at,
+				      (socklen_t)(offsetof(struct sockaddr_un,
+							   sun_path) +
+						  (size_t)len)),
+				 0);
 		setenv("NOTIFY_SOCKET", path, 1);
 		notify_send("READY=1\nSTATUS=fine");
 		assert_int_equal(recv(fd, got, sizeof(got) - 1, 0), 19);
@@ -69,10 +69,10 @@ static void test_watchdog(void **state)
 		const char *usec, *pid; /* pid "." : ours */
 		uint64_t ms;
 	} rows[] = {
-		{ NULL, NULL, 0 },	{ "30000000", NULL, 15000 },
+		{ NULL, NULL, 0 },	    { "30000000", NULL, 15000 },
 		{ "30000000", ".", 15000 }, { "30000000", "1", 0 },
-		{ "0", NULL, 0 },	{ "soon", NULL, 0 },
-		{ "2000", NULL, 1 },	{ "30000000", "me", 0 },
+		{ "0", NULL, 0 },	    { "soon", NULL, 0 },
+		{ "2000", NULL, 1 },	    { "30000000", "me", 0 },
 	};
 	char pid[16];
 	size_t i;

@@ -256,10 +256,13 @@ static void test_certificate_under_given_name(void **state)
 	(void)state;
 	world_start(&w, true);
 	assert_int_equal(tls_context_add_certificate(
-		w.server_tls, "other.test",
-		certificates_path(&w.certificates, "im.example.net.crt"),
-		certificates_path(&w.certificates, "im.example.net.key"),
-		NULL), 0);
+				 w.server_tls, "other.test",
+				 certificates_path(&w.certificates,
+						   "im.example.net.crt"),
+				 certificates_path(&w.certificates,
+						   "im.example.net.key"),
+				 NULL),
+			 0);
 	tls_context_verify(w.client_tls, false);
 	w.here.host = "other.test";
 	world_meet(&w);
@@ -301,14 +304,19 @@ static void client_certificate(bool trusted, bool shown)
 	world_start(&w, true);
 	tls_context_request_certificate(w.server_tls);
 	if (trusted)
-		tls_context_add_ca(w.server_tls, certificates_path(
-					   &w.certificates, "ca.crt"), NULL);
+		tls_context_add_ca(w.server_tls,
+				   certificates_path(&w.certificates, "ca.crt"),
+				   NULL);
 	if (shown)
-		assert_int_equal(tls_context_add_certificate(
-			w.client_tls, NULL, certificates_path(
-				&w.certificates, "im.example.net.crt"),
-			certificates_path(&w.certificates,
-					  "im.example.net.key"), NULL), 0);
+		assert_int_equal(
+			tls_context_add_certificate(
+				w.client_tls, NULL,
+				certificates_path(&w.certificates,
+						  "im.example.net.crt"),
+				certificates_path(&w.certificates,
+						  "im.example.net.key"),
+				NULL),
+			0);
 	world_meet(&w);
 	conn_peer_names(w.there.conn, note_name, &noted);
 	assert_string_equal(buf_data(&noted.text),
@@ -345,15 +353,16 @@ static void test_bad_files(void **state)
 	(void)state;
 	certificates_make(&certificates, names);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(tls_context_add_certificate(
-			context, NULL,
-			certificates_path(&certificates, rows[i].crt),
-			certificates_path(&certificates, rows[i].key), &err),
+		assert_int_equal(
+			tls_context_add_certificate(
+				context, NULL,
+				certificates_path(&certificates, rows[i].crt),
+				certificates_path(&certificates, rows[i].key),
+				&err),
 			-1);
 		assert_non_null(strstr(err.text, rows[i].text));
 	}
-	assert_int_equal(tls_context_add_ca(context, "/nonexistent", &err),
-			 -1);
+	assert_int_equal(tls_context_add_ca(context, "/nonexistent", &err), -1);
 	assert_int_equal(tls_context_expires(context), 0);
 	tls_context_unref(&context);
 	context = world_server_tls(&certificates, names);
@@ -438,13 +447,15 @@ static void test_channel_bindings(void **state)
 	assert_int_equal(len, 32);
 	assert_int_equal(conn_channel_binding(w.there.conn,
 					      BINDING_TLS_EXPORTER, theirs,
-					      sizeof(theirs)), 32);
+					      sizeof(theirs)),
+			 32);
 	assert_memory_equal(ours, theirs, 32);
-	assert_int_equal(conn_channel_binding(w.here.conn,
-					      BINDING_TLS_EXPORTER, ours, 31),
+	assert_int_equal(conn_channel_binding(w.here.conn, BINDING_TLS_EXPORTER,
+					      ours, 31),
 			 -1);
 	assert_int_equal(conn_channel_binding(w.here.conn, BINDING_TLS_UNIQUE,
-					      ours, sizeof(ours)), -1);
+					      ours, sizeof(ours)),
+			 -1);
 	world_stop(&w);
 }
 

@@ -29,8 +29,8 @@ typedef void peer_fn(struct peer_thread *peer);
 struct peer_thread {
 	/* Options. */
 	const char *priorities;
-	peer_fn *then; /* after the handshake; NULL: an orderly end */
-	size_t push_max; /* bytes in one packet; 0: no limit */
+	peer_fn *then;	       /* after the handshake; NULL: an orderly end */
+	size_t push_max;       /* bytes in one packet; 0: no limit */
 	gnutls_datum_t ticket; /* in: to resume with; out: if keep_ticket */
 	bool keep_ticket;
 	unsigned port;
@@ -38,7 +38,7 @@ struct peer_thread {
 	uv_thread_t thread;
 	gnutls_session_t session;
 	int fd;
-	int code; /* of the handshake */
+	int code;  /* of the handshake */
 	int after; /* of `then` */
 	bool resumed;
 	unsigned char unique[64];
@@ -142,8 +142,7 @@ static void world_start(struct world *world, const char *priorities,
 	certificates_make(&world->certificates, names);
 	world->loop = loop_new(NULL);
 	world->server.tls = world_server_tls(&world->certificates, names);
-	server_open(&world->server, world->loop, "127.0.0.1:0", world->ends,
-		    2);
+	server_open(&world->server, world->loop, "127.0.0.1:0", world->ends, 2);
 	world->peer.priorities = priorities;
 	world->peer.then = then;
 	world->peer.port = listener_port(world->server.listener);
@@ -210,8 +209,8 @@ static void note_bindings(struct end *end)
 
 	str_copy(noted->version, sizeof(noted->version),
 		 conn_tls_version(end->conn));
-	noted->unique_len = conn_channel_binding(
-		end->conn, BINDING_TLS_UNIQUE, noted->unique, 64);
+	noted->unique_len = conn_channel_binding(end->conn, BINDING_TLS_UNIQUE,
+						 noted->unique, 64);
 	noted->exporter_len = conn_channel_binding(
 		end->conn, BINDING_TLS_EXPORTER, noted->exporter, 64);
 }
@@ -258,8 +257,7 @@ static void talk_and_end(struct peer_thread *peer)
 
 	gnutls_record_send(peer->session, "hello", 5);
 	do { /* a ticket may come first */
-		peer->after = (int)gnutls_record_recv(peer->session, answer,
-						      5);
+		peer->after = (int)gnutls_record_recv(peer->session, answer, 5);
 	} while (peer->after == GNUTLS_E_AGAIN);
 	if (peer->keep_ticket)
 		gnutls_session_get_data2(peer->session, &peer->ticket);
@@ -375,9 +373,9 @@ static void update_keys(struct peer_thread *peer)
 	gnutls_record_send(peer->session, "again", 5);
 	peer->after = 0;
 	while (peer->after < 10) {
-		ssize_t n = gnutls_record_recv(peer->session,
-					       answer + peer->after,
-					       10 - (size_t)peer->after);
+		ssize_t n =
+			gnutls_record_recv(peer->session, answer + peer->after,
+					   10 - (size_t)peer->after);
 
 		if (n <= 0 && n != GNUTLS_E_AGAIN)
 			return;

@@ -162,8 +162,8 @@ static void test_several_threads(void **state)
 			     .loop_thread = pthread_self() };
 
 	(void)state;
-	work.worker = worker_new(work.loop, "several", 3, 2, several_run,
-				 &work, NULL);
+	work.worker = worker_new(work.loop, "several", 3, 2, several_run, &work,
+				 NULL);
 	submit(&work, jobs, JOBS);
 	world_run(work.loop);
 	assert_int_equal(work.run, JOBS);

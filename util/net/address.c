@@ -58,8 +58,7 @@ static int address_split(struct address *address, const char *text,
 	return 0;
 }
 
-int address_parse(struct address *address, const char *text,
-		  struct error *err)
+int address_parse(struct address *address, const char *text, struct error *err)
 {
 	bool brackets;
 

@@ -27,8 +27,7 @@ struct address {
 };
 
 /* Parses "HOST:PORT", "[IPv6]:PORT", "*:PORT" or "unix:/PATH". */
-int address_parse(struct address *address, const char *text,
-		  struct error *err);
+int address_parse(struct address *address, const char *text, struct error *err);
 
 /* The length to pass to bind() and connect(). */
 socklen_t address_length(const struct address *address);

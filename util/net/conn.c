@@ -15,9 +15,9 @@
 #include "util/base/table.h"
 #include "util/net/conn_uv.h"
 
-#define KEEPALIVE_SECONDS 300 /* often enough for NATs, sparing to radios */
+#define KEEPALIVE_SECONDS	300 /* enough for NATs, sparing to radios */
 #define KEEPALIVE_PROBE_SECONDS 60
-#define KEEPALIVE_PROBES 5
+#define KEEPALIVE_PROBES	5
 
 struct conn *conn_new(struct loop *loop)
 {
@@ -51,7 +51,8 @@ void conn_set_state(struct conn *conn, enum conn_state state)
 
 void conn_flush_soon(struct conn *conn)
 {
-	loop_flush_later(conn->loop, &conn->flush, conn_flush_run);
+	if (conn->state != CONN_CLOSED)
+		loop_flush_later(conn->loop, &conn->flush, conn_flush_run);
 }
 
 void conn_gone(struct conn *conn)
@@ -237,6 +238,7 @@ bool conn_above_high_water(const struct conn *conn)
 void conn_set_write_timeout(struct conn *conn, uint64_t ms)
 {
 	conn->write_timeout = ms;
+	conn_watch_write(conn);
 }
 
 void conn_pause(struct conn *conn)

@@ -26,7 +26,7 @@ struct conn;
 /* Callbacks come from the loop, never from inside a call of this header. In
  * each of them the owner may call anything, also conn_close(); after
  * conn_close() or conn_abort() only `closed` still comes. */
-struct conn_handlers {
+struct conn_handlers { /* constant, or outliving the conn */
 	/* An outgoing connection is established (before TLS). May be NULL. */
 	void (*connected)(struct conn *conn, void *ctx);
 	/* The TLS handshake is done. May be NULL. */
@@ -40,7 +40,9 @@ struct conn_handlers {
 	/* The last callback, exactly once, also after conn_close() and for a
 	 * connection that could not be made: the conn is freed afterwards.
 	 * `reason` is a sentence for the log, NULL after an orderly end by the
-	 * peer or by conn_close(). */
+	 * peer or by conn_close(). When the peer ended, what was queued gets
+	 * one more write before this. A paused conn notices the peer's end
+	 * when it is resumed. */
 	void (*closed)(struct conn *conn, const char *reason, void *ctx);
 };
 
@@ -59,8 +61,8 @@ void conn_set_handlers(struct conn *conn, const struct conn_handlers *handlers,
  * were received and not yet handed to `data` are DISCARDED, also the rest of
  * the block that the current `data` call is reading must be ignored by the
  * caller (RFC 6120 section 5.4.3.3). For direct TLS it is called right in the
- * accept callback, when nothing was received yet. `host` is the name a client asks for
- * and verifies; NULL on a server. The handshake has 30 s. */
+ * accept callback, when nothing was received yet. `host` is the name a client
+ * asks for and verifies; NULL on a server. The handshake has 30 s. */
 void conn_start_tls(struct conn *conn, struct tls_context *context,
 		    const char *host);
 
@@ -71,7 +73,8 @@ void conn_write_str(struct conn *conn, const char *text);
 size_t conn_queued(const struct conn *conn);
 
 /* When more than `bytes` are queued, `drained` will be called once it is
- * better. The owner stops writing by itself meanwhile. 0: never. */
+ * better, and the conn counts as above the mark until then. The owner stops
+ * writing by itself meanwhile. 0: never. */
 void conn_set_high_water(struct conn *conn, size_t bytes);
 bool conn_above_high_water(const struct conn *conn);
 
@@ -88,7 +91,9 @@ void conn_set_rate(struct conn *conn, uint64_t per_second, uint64_t burst);
 void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
 
-/* Sends what is queued (for at most 5 s), says good-bye under TLS, closes. */
+/* Sends what is queued (for at most 5 s), says good-bye under TLS, shuts down,
+ * waits a second for the peer to do the same (so that it does not lose what
+ * was sent), closes. */
 void conn_close(struct conn *conn);
 
 /* Closes at once; what is queued is lost. */

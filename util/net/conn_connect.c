@@ -80,8 +80,8 @@ static void connecting_done(struct conn *conn)
 	timer_stop(&conn->timer);
 	conn_set_state(conn, CONN_OPEN);
 	if (conn->handle.any.type == UV_TCP)
-		uv_tcp_getpeername(&conn->handle.tcp,
-				   (struct sockaddr *)&peer, &len);
+		uv_tcp_getpeername(&conn->handle.tcp, (struct sockaddr *)&peer,
+				   &len);
 	peer_set(&conn->peer, (const struct sockaddr *)&peer);
 	conn_tune(conn);
 	conn_flush_soon(conn);
@@ -93,8 +93,7 @@ static void connecting_on_connect(uv_connect_t *request, int status)
 {
 	struct conn *conn = request->handle->data;
 
-	if (conn->state == CONN_CLOSED ||
-	    uv_is_closing(&conn->handle.any))
+	if (conn->state == CONN_CLOSED || uv_is_closing(&conn->handle.any))
 		return;
 	if (status < 0)
 		connecting_failed(conn, status);
@@ -126,9 +125,8 @@ static void connecting_try(struct conn *conn)
 				connecting->address.socket.un.sun_path,
 				connecting_on_connect);
 	else
-		status = uv_tcp_connect(&connecting->request,
-					&conn->handle.tcp, to->ai_addr,
-					connecting_on_connect);
+		status = uv_tcp_connect(&connecting->request, &conn->handle.tcp,
+					to->ai_addr, connecting_on_connect);
 	if (status < 0)
 		connecting_failed(conn, status);
 	else

@@ -130,8 +130,8 @@ static void hand_names(gnutls_x509_crt_t certificate,
 
 	for (i = 0;; i++) {
 		len = sizeof(text) - 1;
-		type = gnutls_x509_crt_get_subject_alt_name(
-			certificate, i, text, &len, NULL);
+		type = gnutls_x509_crt_get_subject_alt_name(certificate, i,
+							    text, &len, NULL);
 		if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
 			break;
 		if (type != GNUTLS_SAN_DNSNAME || len >= sizeof(text))

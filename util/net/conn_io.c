@@ -48,12 +48,20 @@ static void conn_rate_fill(struct conn_rate *rate)
 	uint64_t ms = now - rate->filled_at;
 	uint64_t missing = (uint64_t)((int64_t)rate->burst - rate->tokens);
 
+	uint64_t added;
+
 	/* An idle hour must not overflow the product. */
-	if (ms > missing * 1000 / rate->per_second)
+	if (ms > missing * 1000 / rate->per_second) {
 		rate->tokens = (int64_t)rate->burst;
-	else
-		rate->tokens += (int64_t)(ms * rate->per_second / 1000);
-	rate->filled_at = now;
+		rate->filled_at = now;
+		return;
+	}
+	/* Only the time that made whole bytes is used up: a low rate would
+	 * come to nothing otherwise, when it is asked for often. */
+	added = ms * rate->per_second / 1000;
+	rate->tokens += (int64_t)added;
+	rate->filled_at +=
+		(added * 1000 + rate->per_second - 1) / rate->per_second;
 }
 
 /* Takes what was read; in debt, reading waits until a twentieth of a second's
@@ -70,7 +78,8 @@ static void conn_rate_take(struct conn_rate *rate, size_t len)
 	if (rate->tokens > 0)
 		return;
 	wait = ((uint64_t)((int64_t)target - rate->tokens) * 1000 +
-		rate->per_second - 1) / rate->per_second;
+		rate->per_second - 1) /
+	       rate->per_second;
 	timer_start(&rate->timer, rate->conn->loop, wait, conn_rate_timer);
 	conn_update_reading(rate->conn);
 }
@@ -112,8 +121,9 @@ static void conn_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	if (conn->rate && conn->state == CONN_OPEN) {
 		conn_rate_fill(conn->rate);
 		if (conn->rate->tokens < (int64_t)len)
-			len = conn->rate->tokens > 0 ?
-				(size_t)conn->rate->tokens : 1;
+			len = conn->rate->tokens > 0
+				      ? (size_t)conn->rate->tokens
+				      : 1;
 	}
 	*buf = uv_buf_init(conn->loop->block, (unsigned)len);
 }
@@ -201,11 +211,12 @@ void conn_update_reading(struct conn *conn)
 
 size_t conn_write_size(const struct conn *conn)
 {
-	return conn->write ?
-		uv_stream_get_write_queue_size(&conn->handle.stream) : 0;
+	return conn->write
+		       ? uv_stream_get_write_queue_size(&conn->handle.stream)
+		       : 0;
 }
 
-static void conn_watch_write(struct conn *conn)
+void conn_watch_write(struct conn *conn)
 {
 	if (conn->state != CONN_OPEN || (conn->tls && !conn_tls_ready(conn)))
 		return; /* another time-out is running */
@@ -235,6 +246,15 @@ static void conn_look_at_write(struct conn *conn)
 		    conn_timer_run);
 }
 
+static void conn_write_failed(struct conn *conn, int status)
+{
+	/* After the peer's end nothing else was to be expected. */
+	if (conn->ended)
+		conn_abort(conn, NULL);
+	else
+		conn_finish(conn, "write: %s", uv_strerror(status));
+}
+
 static void conn_on_write(uv_write_t *req, int status)
 {
 	struct conn_write *write = req->data;
@@ -246,7 +266,7 @@ static void conn_on_write(uv_write_t *req, int status)
 	if (conn->state == CONN_CLOSED)
 		return;
 	if (status < 0) {
-		conn_finish(conn, "write: %s", uv_strerror(status));
+		conn_write_failed(conn, status);
 		return;
 	}
 	conn_watch_write(conn);
@@ -278,7 +298,7 @@ static void conn_write_rest(struct conn *conn, struct buf *from)
 		conn->write = NULL;
 		buf_free(&write->bytes);
 		mem_free(write);
-		conn_finish(conn, "write: %s", uv_strerror(status));
+		conn_write_failed(conn, status);
 		return;
 	}
 	conn_watch_write(conn);
@@ -313,13 +333,12 @@ static void conn_send(struct conn *conn)
 	int n;
 
 	while (!conn->write && (from = conn_next_bytes(conn))) {
-		part = uv_buf_init((char *)buf_data(from),
-				   (unsigned)from->len);
+		part = uv_buf_init((char *)buf_data(from), (unsigned)from->len);
 		n = uv_try_write(&conn->handle.stream, &part, 1);
 		if (n < 0 && n != UV_EAGAIN) {
-			buf_clear(from, from == &conn->loop->wire ?
-					WIRE_KEEP : 0);
-			conn_finish(conn, "write: %s", uv_strerror(n));
+			buf_clear(from,
+				  from == &conn->loop->wire ? WIRE_KEEP : 0);
+			conn_write_failed(conn, n);
 			return;
 		}
 		if (n > 0)
@@ -327,8 +346,8 @@ static void conn_send(struct conn *conn)
 		if (from->len > 0)
 			conn_write_rest(conn, from);
 		else
-			buf_clear(from, from == &conn->loop->wire ?
-					WIRE_KEEP : 0);
+			buf_clear(from,
+				  from == &conn->loop->wire ? WIRE_KEEP : 0);
 	}
 }
 
@@ -343,12 +362,18 @@ static void conn_end_step(struct conn *conn)
 	}
 	if (conn->write)
 		return;
-	if (uv_fileno(&conn->handle.any, &fd) < 0 || shutdown(fd, SHUT_WR) < 0) {
+	if (uv_fileno(&conn->handle.any, &fd) < 0 ||
+	    shutdown(fd, SHUT_WR) < 0) {
 		conn_abort(conn, NULL);
 		return;
 	}
 	conn_set_state(conn, CONN_LINGERING);
 	timer_start(&conn->timer, conn->loop, CONN_LINGER_MS, conn_timer_run);
+}
+
+static bool conn_has_drained(const struct conn *conn)
+{
+	return conn->above && conn_queued(conn) * 4 < conn->high_water;
 }
 
 void conn_flush_run(struct deferred *flush)
@@ -363,8 +388,7 @@ void conn_flush_run(struct deferred *flush)
 		conn_send(conn);
 	if (conn->state == CONN_ENDING)
 		conn_end_step(conn);
-	if (conn->above && conn->state == CONN_OPEN &&
-	    conn_queued(conn) < conn->high_water - conn->high_water / 4 * 3)
+	if (conn->state == CONN_OPEN && conn_has_drained(conn))
 		loop_next_turn(conn->loop, &conn->task, conn_task_run);
 	conn_update_reading(conn);
 }
@@ -374,8 +398,7 @@ void conn_task_run(struct deferred *task)
 {
 	struct conn *conn = container_of(task, struct conn, task);
 
-	if (conn->above &&
-	    conn_queued(conn) < conn->high_water - conn->high_water / 4 * 3) {
+	if (conn_has_drained(conn)) {
 		conn->above = false;
 		if (conn->handlers && conn->handlers->drained)
 			conn->handlers->drained(conn, conn->ctx);

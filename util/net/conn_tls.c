@@ -114,8 +114,8 @@ static void tls_broke(struct conn *conn, int code)
 		 tls->state == TLS_READY ? "" : " handshake",
 		 gnutls_strerror(code));
 	if (code == GNUTLS_E_FATAL_ALERT_RECEIVED)
-		buf_addf(&text, " (%s)", gnutls_alert_get_name(
-				gnutls_alert_get(tls->session)));
+		buf_addf(&text, " (%s)",
+			 gnutls_alert_get_name(gnutls_alert_get(tls->session)));
 	else
 		gnutls_alert_send_appropriate(tls->session, code);
 	if (code == GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR)
@@ -132,7 +132,7 @@ static void tls_shaken(struct conn *conn)
 	tls_session_send_ticket(tls->context, tls->session);
 	tls->state = TLS_READY;
 	conn_tls_note_facts(conn);
-	timer_stop(&conn->timer);
+	conn_watch_write(conn); /* in place of the handshake's time-out */
 	conn_flush_soon(conn);
 	if (conn->handlers && conn->handlers->secured)
 		conn->handlers->secured(conn, conn->ctx);
@@ -254,8 +254,7 @@ int conn_tls_seal(struct conn *conn)
 		len = conn->out.len;
 		if (len > LOOP_PLAIN_SIZE)
 			len = LOOP_PLAIN_SIZE;
-		n = gnutls_record_send(tls->session, buf_data(&conn->out),
-				       len);
+		n = gnutls_record_send(tls->session, buf_data(&conn->out), len);
 		if (n <= 0)
 			break;
 		buf_consume(&conn->out, (size_t)n);

@@ -24,9 +24,9 @@ struct conn_tls {
 	size_t block_len;
 	struct buf waiting; /* what was read before a pause; before block */
 	enum tls_state state;
-	bool sealing;	/* pushed bytes go to loop->wire */
-	bool bye;	/* was said */
-	bool verified;	/* the peer's certificate */
+	bool sealing;  /* pushed bytes go to loop->wire */
+	bool bye;      /* was said */
+	bool verified; /* the peer's certificate */
 };
 
 /* conn_facts.c: keeps what is asked for after the handshake. */

@@ -14,13 +14,13 @@
 #include "util/net/loop_uv.h"
 #include "util/net/timer.h"
 
-#define CONN_LOOKUP_MS 30000
-#define CONN_CONNECT_MS 10000 /* for each address */
+#define CONN_LOOKUP_MS	  30000
+#define CONN_CONNECT_MS	  10000 /* for each address */
 #define CONN_HANDSHAKE_MS 30000
-#define CONN_CLOSE_MS 5000  /* to send what is queued */
-#define CONN_LINGER_MS 1000 /* for the peer to close as well */
+#define CONN_CLOSE_MS	  5000 /* to send what is queued */
+#define CONN_LINGER_MS	  1000 /* for the peer to close as well */
 #define CONN_LINGER_BYTES 262144
-#define CONN_WRITE_MS 60000
+#define CONN_WRITE_MS	  60000
 
 /*
  *   RESOLVING -> CONNECTING -> OPEN -> ENDING -> LINGERING -> CLOSED
@@ -62,8 +62,8 @@ struct conn {
 		uv_tcp_t tcp;
 		uv_pipe_t pipe;
 	} handle;
-	struct buf out;	 /* written by the owner */
-	struct buf wire; /* to be sent as it is, before `out` */
+	struct buf out;		  /* written by the owner */
+	struct buf wire;	  /* to be sent as it is, before `out` */
 	struct conn_write *write; /* what the kernel did not take at once */
 	struct conn_tls *tls;
 	struct connecting *connecting;
@@ -108,6 +108,8 @@ void conn_flush_run(struct deferred *flush);
 void conn_task_run(struct deferred *task);
 void conn_update_reading(struct conn *conn);
 void conn_timer_run(struct timer *timer);
+/* Starts or stops the write time-out, as is due. */
+void conn_watch_write(struct conn *conn);
 /* Hands bytes to the owner while it is open and not paused. */
 bool conn_wants_data(const struct conn *conn);
 void conn_deliver(struct conn *conn, const char *bytes, size_t len);

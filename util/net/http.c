@@ -15,7 +15,7 @@
 #include "util/net/loop_uv.h"
 
 #define HTTP_CONNECTIONS 16u
-#define HTTP_SECONDS 10u
+#define HTTP_SECONDS	 10u
 
 struct http_server {
 	struct loop *loop;
@@ -104,13 +104,13 @@ static struct MHD_Daemon *http_start(struct http_server *server,
 	if (address->family == AF_INET6)
 		flags |= address->any ? MHD_USE_DUAL_STACK : MHD_USE_IPv6;
 	errno = 0;
-	return MHD_start_daemon(
-		flags, address->port, NULL, NULL, http_on_request, server,
-		MHD_OPTION_SOCK_ADDR, &address->socket.generic,
-		MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS,
-		MHD_OPTION_CONNECTION_TIMEOUT, HTTP_SECONDS,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384,
-		MHD_OPTION_END);
+	return MHD_start_daemon(flags, address->port, NULL, NULL,
+				http_on_request, server, MHD_OPTION_SOCK_ADDR,
+				&address->socket.generic,
+				MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS,
+				MHD_OPTION_CONNECTION_TIMEOUT, HTTP_SECONDS,
+				MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				(size_t)16384, MHD_OPTION_END);
 }
 
 struct http_server *http_server_open(struct loop *loop, const char *address,
@@ -148,8 +148,8 @@ fail:
 
 unsigned http_server_port(const struct http_server *server)
 {
-	return MHD_get_daemon_info(server->daemon,
-				   MHD_DAEMON_INFO_BIND_PORT)->port;
+	return MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)
+		->port;
 }
 
 static void http_on_close(uv_handle_t *handle)

@@ -16,8 +16,8 @@
 #include "util/base/mem.h"
 #include "util/net/conn_uv.h"
 
-#define LISTENER_BACKLOG 1024
-#define LISTENER_BATCH 64 /* accepted in one turn, others want theirs */
+#define LISTENER_BACKLOG  1024
+#define LISTENER_BATCH	  64 /* accepted in one turn, others want theirs */
 #define LISTENER_RETRY_MS 100
 
 struct listener {
@@ -37,8 +37,7 @@ static void listener_on_poll(uv_poll_t *poll, int status, int events);
 
 static void listener_retry(struct timer *timer)
 {
-	struct listener *listener =
-		container_of(timer, struct listener, retry);
+	struct listener *listener = container_of(timer, struct listener, retry);
 
 	uv_poll_start(&listener->poll, UV_READABLE, listener_on_poll);
 }
@@ -103,8 +102,8 @@ static bool listener_is_stale(const struct address *address)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	stale = connect(fd, &address->socket.generic,
-			address_length(address)) < 0 &&
+	stale = connect(fd, &address->socket.generic, address_length(address)) <
+			0 &&
 		errno == ECONNREFUSED;
 	close(fd);
 	return stale;
@@ -173,8 +172,8 @@ static int listener_start(struct listener *listener, unsigned mode)
 
 	if (listener_socket(listener) < 0)
 		return -1;
-	if ((address->family == AF_UNIX ? listener_bind_unix(listener, mode) :
-					  listener_bind_tcp(listener)) < 0 ||
+	if ((address->family == AF_UNIX ? listener_bind_unix(listener, mode)
+					: listener_bind_tcp(listener)) < 0 ||
 	    listen(listener->fd, LISTENER_BACKLOG) < 0)
 		return -1;
 	if (address->family == AF_UNIX)

@@ -14,10 +14,10 @@ typedef void listener_accept_cb(struct listener *listener, struct conn *conn,
 				void *ctx);
 
 /* Listens on "ADDRESS:PORT", "[IPv6]:PORT" or "unix:/PATH" (numeric addresses;
- * "*:PORT" is both families; port 0 picks one). TCP sockets set SO_REUSEADDR and SO_REUSEPORT, so that several
- * processes share a port. A stale Unix socket is replaced, and gets `mode`
- * (as chmod; 0: 0600). When descriptors run out it waits a moment and goes
- * on accepting. */
+ * "*:PORT" is both families; port 0 picks one). TCP sockets set SO_REUSEADDR
+ * and SO_REUSEPORT, so that several processes share a port. A stale Unix
+ * socket is replaced, and gets `mode` (as chmod; 0: 0600). When descriptors
+ * run out it waits a moment and goes on accepting. */
 struct listener *listener_open(struct loop *loop, const char *address,
 			       unsigned mode, listener_accept_cb *accept,
 			       void *ctx, struct error *err);

@@ -40,9 +40,9 @@ struct loop {
 	struct loop_signal *signals;
 	struct conn *conns; /* all of them, for loop_free() */
 	/* One buffer of each kind serves every connection in its turn. */
-	char *block;	 /* LOOP_BLOCK_SIZE bytes as they were read */
-	char *plain;	 /* LOOP_PLAIN_SIZE bytes after decryption */
-	struct buf wire; /* bytes after encryption */
+	char *block;	       /* LOOP_BLOCK_SIZE bytes as they were read */
+	char *plain;	       /* LOOP_PLAIN_SIZE bytes after decryption */
+	struct buf wire;       /* bytes after encryption */
 	struct timer **timers; /* heap by (due, order) */
 	size_t timer_count;
 	size_t timer_room;

@@ -30,10 +30,10 @@ void notify_send(const char *state)
 	if (fd < 0)
 		return;
 	/* A manager that does not listen is not our trouble. */
-	(void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
-		      (const struct sockaddr *)&to,
-		      (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-				  len));
+	(void)!sendto(
+		fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+		(const struct sockaddr *)&to,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(fd);
 }
 

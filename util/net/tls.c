@@ -17,7 +17,7 @@
 #include "util/net/tls_session.h"
 
 /* Every cipher suite has forward secrecy. Compression is not in GnuTLS. */
-#define TLS_PRIORITIES \
+#define TLS_PRIORITIES                                                         \
 	"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:%SERVER_PRECEDENCE"
 #define TLS_CHAIN_MAX 16
 
@@ -82,8 +82,8 @@ static void tls_add_names(struct tls_certificate *certificate,
 
 	for (i = 0;; i++) {
 		len = sizeof(text);
-		type = gnutls_x509_crt_get_subject_alt_name(leaf, i, text,
-							    &len, NULL);
+		type = gnutls_x509_crt_get_subject_alt_name(leaf, i, text, &len,
+							    NULL);
 		if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
 			return;
 		if (type == GNUTLS_SAN_DNSNAME)
@@ -127,8 +127,8 @@ static bool tls_key_matches(struct tls_certificate *certificate)
 		return false;
 	same = gnutls_pubkey_import_privkey(public, certificate->key, 0, 0) ==
 		       0 &&
-	       gnutls_pubkey_get_key_id(public, GNUTLS_KEYID_USE_SHA256,
-					ids[0], &lens[0]) == 0 &&
+	       gnutls_pubkey_get_key_id(public, GNUTLS_KEYID_USE_SHA256, ids[0],
+					&lens[0]) == 0 &&
 	       gnutls_pubkey_get_key_id(certificate->chain[0].pubkey,
 					GNUTLS_KEYID_USE_SHA256, ids[1],
 					&lens[1]) == 0 &&
@@ -147,9 +147,8 @@ static int tls_load_key(struct tls_certificate *certificate, const char *file,
 		return error_set(err, "%s: %s", file, gnutls_strerror(code));
 	code = gnutls_privkey_init(&certificate->key);
 	if (code == 0)
-		code = gnutls_privkey_import_x509_raw(certificate->key, &pem,
-						      GNUTLS_X509_FMT_PEM,
-						      NULL, 0);
+		code = gnutls_privkey_import_x509_raw(
+			certificate->key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
 	mem_wipe(pem.data, pem.size);
 	gnutls_free(pem.data);
 	if (code < 0)
@@ -269,8 +268,7 @@ static int tls_context_prepare(struct tls_context *context)
 	gnutls_certificate_set_retrieve_function3(context->credentials,
 						  tls_on_retrieve);
 	if (context->side == TLS_SERVER)
-		return gnutls_session_ticket_key_generate(
-			&context->ticket_key);
+		return gnutls_session_ticket_key_generate(&context->ticket_key);
 	return 0;
 }
 
@@ -372,8 +370,7 @@ static bool tls_is_numeric(const char *host)
 	       inet_pton(AF_INET6, host, &bytes) == 1;
 }
 
-static int tls_set_server(struct tls_context *context,
-			  gnutls_session_t session)
+static int tls_set_server(struct tls_context *context, gnutls_session_t session)
 {
 	if (context->request) {
 		gnutls_certificate_server_set_request(session,
@@ -418,9 +415,9 @@ int tls_session_new(struct tls_context *context, const char *host,
 
 	/* One ticket is sent by tls_session_send_ticket() instead of two; a
 	 * client of ours never resumes. */
-	flags |= context->side == TLS_SERVER ?
-		GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET :
-		GNUTLS_CLIENT | GNUTLS_NO_TICKETS;
+	flags |= context->side == TLS_SERVER
+			 ? GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET
+			 : GNUTLS_CLIENT | GNUTLS_NO_TICKETS;
 	code = gnutls_init(session, flags);
 	if (code < 0)
 		return code;
@@ -433,9 +430,9 @@ int tls_session_new(struct tls_context *context, const char *host,
 	if (code == 0)
 		code = tls_set_alpn(context, *session);
 	if (code == 0)
-		code = context->side == TLS_SERVER ?
-			tls_set_server(context, *session) :
-			tls_set_client(context, host, *session);
+		code = context->side == TLS_SERVER
+			       ? tls_set_server(context, *session)
+			       : tls_set_client(context, host, *session);
 	if (code < 0) {
 		gnutls_deinit(*session);
 		*session = NULL;

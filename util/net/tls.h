@@ -21,8 +21,9 @@ enum tls_side { TLS_SERVER, TLS_CLIENT };
 struct tls_context *tls_context_new(enum tls_side side, struct error *err);
 
 /* Adds a certificate chain and key in PEM files, served for the names in its
- * subjectAltName, or for `name` if that is not NULL; the first one added also
- * when the client names no host or an unknown one. Refuses a key that does not match. */
+ * subjectAltName, or for `name` if that is not NULL ("*." in front of either
+ * stands for one label); the first one added also when the client names no
+ * host or an unknown one. Refuses a key that does not match. */
 int tls_context_add_certificate(struct tls_context *context, const char *name,
 				const char *certificate_file,
 				const char *key_file, struct error *err);
@@ -45,7 +46,8 @@ void tls_context_set_alpn(struct tls_context *context, const char *protocol);
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context **context);
 
-/* Seconds since 1970 at which the first of its certificates expires; 0: none. */
+/* Seconds since 1970 at which the first of its certificates expires; 0: no
+ * certificates. */
 long long tls_context_expires(const struct tls_context *context);
 
 #endif

@@ -26,7 +26,7 @@ struct worker {
 	size_t batch_max;
 	worker_batch_fn *run;
 	void *ctx;
-	size_t pending; /* of the loop alone */
+	size_t pending;	 /* of the loop alone */
 	uv_mutex_t lock; /* guards the rest */
 	uv_cond_t work;	 /* something waits, or stopping */
 	uv_cond_t ready; /* something is done */
@@ -146,9 +146,9 @@ static int worker_start(struct worker *worker, unsigned threads)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	while (status == 0 && worker->thread_count < threads) {
-		status = uv_thread_create(
-			&worker->threads[worker->thread_count], worker_thread,
-			worker);
+		status =
+			uv_thread_create(&worker->threads[worker->thread_count],
+					 worker_thread, worker);
 		if (status == 0)
 			worker->thread_count++;
 	}
@@ -156,9 +156,9 @@ static int worker_start(struct worker *worker, unsigned threads)
 	return status;
 }
 
-struct worker *worker_new(struct loop *loop, const char *name,
-			  unsigned threads, size_t batch_max,
-			  worker_batch_fn *run, void *ctx, struct error *err)
+struct worker *worker_new(struct loop *loop, const char *name, unsigned threads,
+			  size_t batch_max, worker_batch_fn *run, void *ctx,
+			  struct error *err)
 {
 	struct worker *worker = mem_new(struct worker);
 	int status;
