@@ -21,6 +21,7 @@ struct role_env {
 	struct log *log;
 	const struct config *config; /* replaced before reload() */
 	const char *instance;	     /* "c2s-1" */
+	bool plain_link; /* an operator's: nothing numbered, nothing re-sent */
 	/* The role calls this once, when stop() has come to its end. */
 	void (*stopped)(struct role_env *env);
 	/* The role is able to serve (says READY=1 to the service manager). */

@@ -52,6 +52,7 @@ struct link *role_link_new(struct role_env *env,
 		.name = env->instance,
 		.routers = (const char *const *)options->routers,
 		.binds = binds,
+		.plain_role = env->plain_link,
 	};
 	struct tls_context *tls = NULL;
 	struct link *link = NULL;
