@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "config.h"
+#include <config.h>
 #include "util/base/crypto.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
