@@ -628,6 +628,145 @@ static void test_garbage(void **state)
 	}
 }
 
+/* ---- everything at random ---- */
+
+#define CROWD 60
+
+struct crowd {
+	struct world world;
+	struct end here[CROWD], there[CROWD];
+	struct timer timer;
+	uint64_t seed;
+	unsigned acts;
+};
+
+static unsigned crowd_random(struct crowd *crowd, unsigned below)
+{
+	crowd->seed = crowd->seed * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(crowd->seed >> 33) % below;
+}
+
+static void crowd_act(struct end *end)
+{
+	static const char text[70000] = "text";
+	struct crowd *crowd = end->owner;
+
+	if (!end->conn)
+		return;
+	switch (crowd_random(crowd, 40)) {
+	case 0:
+		conn_close(end->conn);
+		break;
+	case 1:
+		conn_abort(end->conn, "chance");
+		break;
+	case 2:
+	case 3:
+		conn_pause(end->conn);
+		break;
+	case 4:
+		conn_set_rate(end->conn, crowd_random(crowd, 3) * 50000, 5000);
+		break;
+	case 5:
+		conn_set_high_water(end->conn, crowd_random(crowd, 10000));
+		break;
+	case 6:
+		conn_set_write_timeout(end->conn,
+				       10 + crowd_random(crowd, 100));
+		break;
+	case 7:
+	case 8:
+		if (!conn_is_secure(end->conn) && !crowd->world.server.tls)
+			conn_start_tls(end->conn, crowd->world.server_tls,
+				       NULL);
+		break;
+	case 9:
+		if (end->got.len > 500000)
+			conn_abort(end->conn, "enough");
+		break;
+	case 10:
+	case 11:
+	case 12:
+		conn_resume(end->conn);
+		break;
+	default:
+		conn_write(end->conn, text,
+			   crowd_random(crowd, 3)
+				   ? crowd_random(crowd, 300)
+				   : crowd_random(crowd, sizeof(text)));
+	}
+}
+
+static void crowd_tick(struct timer *timer)
+{
+	struct crowd *crowd = container_of(timer, struct crowd, timer);
+	unsigned i;
+
+	for (i = 0; i < 20; i++) {
+		unsigned at = crowd_random(crowd, 2 * CROWD);
+
+		crowd_act(at < CROWD ? &crowd->here[at]
+				     : &crowd->there[at - CROWD]);
+	}
+	if (crowd->acts-- > 0)
+		timer_start(timer, crowd->world.loop, 1, crowd_tick);
+	else
+		loop_stop(crowd->world.loop);
+}
+
+static void crowd_run(uint64_t seed, bool direct)
+{
+	struct crowd *crowd = mem_new(struct crowd);
+	struct world *w = &crowd->world;
+	unsigned i, closed = 0;
+
+	crowd->seed = seed;
+	crowd->acts = 400;
+	world_start(w, direct);
+	w->server.ends = crowd->there;
+	w->server.count = CROWD;
+	for (i = 0; i < CROWD; i++) {
+		crowd->here[i].owner = crowd->there[i].owner = crowd;
+		crowd->here[i].on_data = crowd->there[i].on_data = crowd_act;
+		crowd->here[i].on_secured = crowd_act;
+		crowd->there[i].on_secured = crowd_act;
+		crowd->here[i].host = "example.org";
+		crowd->here[i].tls = direct ? w->client_tls : NULL;
+		end_connect(&crowd->here[i], w->loop, w->server.address);
+	}
+	timer_start(&crowd->timer, w->loop, 1, crowd_tick);
+	world_run(w->loop);
+	for (i = 0; i < CROWD; i++) {
+		assert_in_range(crowd->here[i].closed, 0, 1);
+		assert_in_range(crowd->there[i].closed, 0, 1);
+		closed += crowd->here[i].closed + crowd->there[i].closed;
+		if (crowd->here[i].conn)
+			conn_abort(crowd->here[i].conn, NULL);
+		if (crowd->there[i].conn)
+			conn_close(crowd->there[i].conn);
+	}
+	assert_in_range(closed, 2, 2 * CROWD);
+	if (seed % 2) /* else loop_free() does it */
+		world_run_for(w->loop, 1200);
+	for (i = 0; i < CROWD; i++) {
+		if (seed % 2)
+			assert_int_equal(crowd->here[i].closed, 1);
+		end_free(&crowd->here[i]);
+		end_free(&crowd->there[i]);
+	}
+	world_stop(w);
+	mem_free(crowd);
+}
+
+static void test_crowd(void **state)
+{
+	uint64_t seed;
+
+	(void)state;
+	for (seed = 1; seed <= 4; seed++)
+		crowd_run(seed, seed > 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -647,6 +786,7 @@ int main(void)
 		cmocka_unit_test(test_close_while_paused),
 		cmocka_unit_test(test_close_in_callbacks),
 		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_crowd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
