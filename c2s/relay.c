@@ -99,7 +99,8 @@ static enum stanza_kind guess_kind(const char *bytes, size_t len)
 static void write_rebuilt(struct stream *s, const struct envelope *envelope)
 {
 	struct error err;
-	struct stanza *stanza = envelope_parse(envelope, s->c2s->link_parser, &err);
+	struct stanza *stanza =
+		envelope_parse(envelope, s->c2s->link_parser, &err);
 
 	if (!stanza) {
 		log_error(s->c2s->log, "relay.bad-stanza",
@@ -188,7 +189,8 @@ static void take_control(struct c2s *c2s, const struct envelope *envelope,
 static void parse_control(struct c2s *c2s, const struct envelope *envelope)
 {
 	struct error err;
-	struct stanza *stanza = envelope_parse(envelope, c2s->link_parser, &err);
+	struct stanza *stanza =
+		envelope_parse(envelope, c2s->link_parser, &err);
 
 	if (!stanza) {
 		log_error(c2s->log, "relay.bad-control",

@@ -495,12 +495,40 @@ void c2s_session_close(struct stream *s, const struct envelope *envelope,
 		stream_close(s, "closed by the sm");
 }
 
+/* The stanza that the sm could not take came back with its number. */
+static void take_back(struct stream *s, const struct element *element)
+{
+	const char *origin = element_attr(element, "origin");
+	const char *slash = origin ? strrchr(origin, '/') : NULL;
+	const struct element *stanza = element_first(element);
+	struct buf bytes = { 0 };
+	uint64_t number;
+
+	if (!stanza || !slash ||
+	    str_to_u64(slash + 1, 1, s->session->number, &number) < 0)
+		return;
+	element_write(stanza, &bytes);
+	c2s_session_hold(s->session, number, buf_data(&bytes), bytes.len);
+	buf_free(&bytes);
+}
+
 void c2s_session_lost(struct stream *s, const struct envelope *envelope,
 		      const struct element *element)
 {
-	(void)element;
-	if (!from_owner(s, envelope) || s->state != STATE_OPEN)
+	struct session *session = s->session;
+	bool by_owner = from_owner(s, envelope);
+
+	if (!session || !session->open)
 		return;
-	s->session->lost = true;
-	c2s_session_recover(s);
+	take_back(s, element);
+	if (s->state == STATE_OPEN) {
+		session->lost = by_owner;
+		c2s_session_recover(s);
+	} else if (by_owner && session->reopening &&
+		   !element_attr(element, "origin")) {
+		/* It does not serve the user any more: the members will say
+		 * who does. */
+		session->reopening = false;
+		stream_retry_later(s, RETRY);
+	}
 }

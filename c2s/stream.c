@@ -19,8 +19,7 @@
 #include "util/xmpp/ns.h"
 
 #define OUT_KEEP       16384 /* bytes of c2s->out that stay allocated */
-#define LINGER_QUIET   300   /* ms without input after our end tag */
-#define LINGER_MAX     3000  /* ms in all */
+#define CLOSE_WAIT     2000  /* ms for the peer's end tag (section 4.4) */
 #define RECOVER_FIRST  100   /* ms before a lost owner is looked for again */
 #define SESSION_DIGITS 24
 
@@ -172,29 +171,13 @@ static void end(struct stream *s, const char *abort_reason)
 		conn_close(s->conn);
 }
 
-static void linger(struct stream *s)
-{
-	uint64_t gone = loop_now(s->c2s->loop) - s->closing;
-	uint64_t left = gone < LINGER_MAX ? LINGER_MAX - gone : 0;
-
-	if (s->ended)
-		return;
-	timer_start(&s->timer, s->c2s->loop,
-		    left < LINGER_QUIET ? left : LINGER_QUIET, on_timer);
-}
-
-/* Our end tag goes out. The connection stays for a moment and takes input:
- * closing it with bytes unread would reset it, and the peer would not see
- * what we wrote last. */
 static void begin_closing(struct stream *s, const char *reason)
 {
 	stream_write_end(&s->c2s->out);
 	stream_flush_out(s);
 	stream_unblock(s);
 	c2s_session_end(s, reason);
-	s->closing = loop_now(s->c2s->loop);
 	stream_set_state(s, STATE_CLOSING);
-	linger(s);
 }
 
 void stream_fail(struct stream *s, enum stream_error condition,
@@ -221,6 +204,7 @@ void stream_fail(struct stream *s, enum stream_error condition,
 	negotiate_answer_header(s, NULL);
 	stream_write_error(&c2s->out, condition, text);
 	begin_closing(s, word);
+	end(s, NULL);
 }
 
 void stream_close(struct stream *s, const char *reason)
@@ -229,6 +213,8 @@ void stream_close(struct stream *s, const char *reason)
 		return;
 	negotiate_answer_header(s, NULL);
 	begin_closing(s, reason);
+	if (!s->ended)
+		timer_start(&s->timer, s->c2s->loop, CLOSE_WAIT, on_timer);
 }
 
 static void negotiation_free(struct negotiation **negotiation)
@@ -571,8 +557,6 @@ static void on_data(struct conn *conn, const char *bytes, size_t len, void *ctx)
 	(void)conn;
 	s->heard = loop_now(s->c2s->loop);
 	s->c2s->stats.bytes_in += len;
-	if (s->state == STATE_CLOSING)
-		linger(s);
 	error = frame_push(&s->frame, bytes, len, on_frame, s);
 	if (error != FRAME_OK)
 		stream_fail(s, frame_condition(error), s->frame.reason);

@@ -73,7 +73,6 @@ struct stream {
 	struct backlog *backlog;    /* pieces that were read while paused */
 	struct stream *prev, *next; /* in c2s->blocked */
 	uint64_t heard;		    /* loop_now() of the last byte */
-	uint64_t closing;	    /* loop_now() of our end tag */
 	UT_hash_handle hh;
 	uint8_t state;	  /* enum stream_state */
 	bool header_sent; /* on the stream that is open now */
