@@ -23,7 +23,7 @@ struct call {
 	const struct element *command;
 };
 
-/* -- answering -------------------------------------------------------------- */
+/* -- answering ------------------------------------------------------------- */
 
 static void send_payload(struct call *call, struct buf *payload)
 {
@@ -92,7 +92,7 @@ static const char *argument(const struct call *call, const char *name)
 	return NULL;
 }
 
-/* -- commands --------------------------------------------------------------- */
+/* -- commands -------------------------------------------------------------- */
 
 struct number {
 	char text[24];

@@ -20,7 +20,7 @@ static bool is_stanza(const struct element *root)
 	       element_is(root, "iq", NS_CLIENT);
 }
 
-/* -- to components ---------------------------------------------------------- */
+/* -- to components --------------------------------------------------------- */
 
 /* False when its queue is full: nothing was written then. */
 static bool write_stanza(struct peer *sender, struct peer *target,
@@ -39,7 +39,7 @@ static bool write_stanza(struct peer *sender, struct peer *target,
 	return true;
 }
 
-/* -- errors ----------------------------------------------------------------- */
+/* -- errors ---------------------------------------------------------------- */
 
 static void log_returned(struct router *router, const struct stanza *stanza,
 			 const char *condition)
@@ -122,7 +122,7 @@ void component_deliver(struct peer *target, struct peer *sender,
 	stanza_free(&stanza);
 }
 
-/* -- from components -------------------------------------------------------- */
+/* -- from components ------------------------------------------------------- */
 
 static void route(struct peer *peer, struct stanza *stanza,
 		  const struct jid *to)

@@ -51,7 +51,7 @@ void handshake_start(struct peer *peer)
 		    on_timeout);
 }
 
-/* -- the stream header ------------------------------------------------------ */
+/* -- the stream header ----------------------------------------------------- */
 
 static bool declares_link(const struct stream_ns *ns)
 {
@@ -92,7 +92,7 @@ void handshake_header(struct peer *peer, const char *bytes, size_t len)
 	stanza_free(&header);
 }
 
-/* -- the proof -------------------------------------------------------------- */
+/* -- the proof ------------------------------------------------------------- */
 
 struct name_search {
 	const char *name;
@@ -172,7 +172,7 @@ void handshake_answer(struct peer *peer, const char *bytes, size_t len)
 	stanza_free(&answer);
 }
 
-/* -- the name --------------------------------------------------------------- */
+/* -- the name -------------------------------------------------------------- */
 
 static void on_holder_silent(struct timer *timer)
 {

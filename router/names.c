@@ -31,7 +31,7 @@ static struct name *find(const struct router *router, const char *text)
 	return name;
 }
 
-/* -- telling ---------------------------------------------------------------- */
+/* -- telling --------------------------------------------------------------- */
 
 static void write_members(const char *name, const struct member *list,
 			  size_t count, void *ctx)
@@ -139,7 +139,7 @@ void names_watch(struct peer *peer)
 	peer->watching = true;
 }
 
-/* -- changing --------------------------------------------------------------- */
+/* -- changing -------------------------------------------------------------- */
 
 static bool is_member(const struct name *name, const struct peer *peer)
 {

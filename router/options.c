@@ -191,7 +191,8 @@ int router_config_check(const struct config *config, struct error *err)
 		if (check_router(options, err) < 0)
 			return error_prefix(err, "%s: router \"%s\"",
 					    config_path(config), title);
-		has_ca = has_ca || (options->ca && is_list(options->listen_tls));
+		if (options->ca && is_list(options->listen_tls))
+			has_ca = true;
 	}
 	for (size_t i = 0; i < config_count(config, "link"); i++) {
 		const struct link_section *link =

@@ -43,7 +43,7 @@ struct peer *peer_find(const struct router *router, const char *name)
 	return peer && peer->state == PEER_UP ? peer : NULL;
 }
 
-/* -- waiting for slow ones -------------------------------------------------- */
+/* -- waiting for slow ones ------------------------------------------------- */
 
 void peer_block(struct peer *sender, struct peer *target)
 {
@@ -99,7 +99,7 @@ void peer_write(struct peer *peer, const char *bytes, size_t len)
 			    on_slow);
 }
 
-/* -- the end ---------------------------------------------------------------- */
+/* -- the end --------------------------------------------------------------- */
 
 static void log_end(const struct peer *peer, bool was_link, const char *reason)
 {
@@ -206,7 +206,7 @@ static void peer_free(struct peer *peer)
 	mem_free(peer);
 }
 
-/* -- whether it lives ------------------------------------------------------- */
+/* -- whether it lives ------------------------------------------------------ */
 
 void peer_ping(struct peer *peer)
 {
@@ -272,7 +272,7 @@ void peer_watch_silence(struct peer *peer)
 		    on_silence);
 }
 
-/* -- bytes ------------------------------------------------------------------ */
+/* -- bytes ----------------------------------------------------------------- */
 
 static void on_element(struct peer *peer, const char *bytes, size_t len)
 {
@@ -376,7 +376,7 @@ static const struct conn_handlers peer_handlers = {
 	.closed = on_closed,
 };
 
-/* -- accepting -------------------------------------------------------------- */
+/* -- accepting ------------------------------------------------------------- */
 
 static void evict_oldest(struct router *router)
 {

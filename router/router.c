@@ -12,7 +12,7 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
-/* -- what comes from the configuration -------------------------------------- */
+/* -- what comes from the configuration ------------------------------------- */
 
 struct settings {
 	const struct router_options *options;
@@ -89,7 +89,7 @@ static void settings_apply(struct settings *settings, struct router *router)
 	settings_free(&old);
 }
 
-/* -- listening -------------------------------------------------------------- */
+/* -- listening ------------------------------------------------------------- */
 
 static void on_accept(struct listener *listener, struct conn *conn, void *ctx)
 {
@@ -164,7 +164,7 @@ unsigned router_port(const struct router *router, size_t i)
 					  : 0;
 }
 
-/* -- the role --------------------------------------------------------------- */
+/* -- the role -------------------------------------------------------------- */
 
 static void router_free(void *state)
 {

@@ -37,3 +37,5 @@ TESTS += $(FUZZ_REPLAYS)
 endif
 
 EXTRA_DIST += t/fuzz/corpus
+
+include $(top_srcdir)/t/fuzz/router.mk

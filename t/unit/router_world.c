@@ -21,7 +21,7 @@
 
 #define PATIENCE_MS 5000
 
-/* -- the world -------------------------------------------------------------- */
+/* -- the world ------------------------------------------------------------- */
 
 static void on_ready(struct role_env *env)
 {
@@ -196,7 +196,7 @@ void world_pass(struct world *world, uint64_t ms)
 		loop_run(world->loop);
 }
 
-/* -- clients ---------------------------------------------------------------- */
+/* -- clients --------------------------------------------------------------- */
 
 static void on_connected(struct conn *conn, void *ctx)
 {
@@ -259,16 +259,6 @@ void client_open(struct client *client, struct world *world, unsigned port)
 		loop_run(world->loop);
 }
 
-void client_close(struct client *client)
-{
-	if (client->conn)
-		conn_abort(client->conn, "the test ends");
-	for (int i = 0; client->conn && i < 100; i++)
-		world_pass(client->world, 10);
-	assert_null(client->conn);
-	buf_free(&client->in);
-}
-
 void client_send(struct client *client, const char *text)
 {
 	assert_non_null(client->conn);
@@ -303,6 +293,16 @@ static void wait_for(struct client *client, const char *text)
 	       !(text && client_has(client, text)))
 		loop_run(world->loop);
 	timer_stop(&world->deadline);
+}
+
+void client_close(struct client *client)
+{
+	if (client->conn) {
+		conn_abort(client->conn, "the test ends");
+		wait_for(client, NULL);
+	}
+	assert_null(client->conn);
+	buf_free(&client->in);
 }
 
 void client_expect(struct client *client, const char *text)

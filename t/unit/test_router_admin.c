@@ -48,7 +48,7 @@ static int close_world(void **state)
 	return 0;
 }
 
-/* -- configuration ---------------------------------------------------------- */
+/* -- configuration --------------------------------------------------------- */
 
 static void test_refusals(void **state)
 {
@@ -103,7 +103,7 @@ static void test_allowed_tcp(void **state)
 	client_expect(&sm, "<handshake/>");
 }
 
-/* -- commands --------------------------------------------------------------- */
+/* -- commands -------------------------------------------------------------- */
 
 static void command(const char *name, const char *arguments)
 {
@@ -207,7 +207,7 @@ static void test_answers(void **state)
 	client_expect(&admin, "answer");
 }
 
-/* -- reload, metrics, stop -------------------------------------------------- */
+/* -- reload, metrics, stop ------------------------------------------------- */
 
 static void test_reload(void **state)
 {

@@ -26,7 +26,8 @@
 	"  secret-file = \"@/s1\" }\n"                                       \
 	"link \"irc.org\" { secret-file = \"@/s1\" }\n"
 #define CONFIG                                                               \
-	"router \"router\" { listen = { \"unix:@/sock\" } max-names = 5 }\n" LINKS
+	"router \"router\" { listen = { \"unix:@/sock\" } max-names = 5 }\n"  \
+	LINKS
 
 #define MEMBER(name, kind, epoch)                                            \
 	"<link:member name='" name "' kind='" kind "' epoch='" epoch "'/>"
@@ -53,7 +54,7 @@ static int close_world(void **state)
 	return 0;
 }
 
-/* -- names ------------------------------------------------------------------ */
+/* -- names ----------------------------------------------------------------- */
 
 static void test_members(void **state)
 {
@@ -154,7 +155,7 @@ static void test_ping(void **state)
 	client_expect(&sm1, "<link:pong id='a&amp;b'/>");
 }
 
-/* -- envelopes -------------------------------------------------------------- */
+/* -- envelopes ------------------------------------------------------------- */
 
 /* The bytes arrive as they were sent, whatever they are. */
 static void test_forward(void **state)
@@ -287,11 +288,12 @@ static void test_order(void **state)
 	assert_int_equal(sm1.in.len, 0);
 }
 
-/* -- who does not read ------------------------------------------------------ */
+/* -- who does not read ----------------------------------------------------- */
 
 #define SMALL_CONFIG                                                         \
 	"router \"router\" { listen = { \"unix:@/sock\" } "                  \
-	"  queue-mark = 64K  slow-timeout = 400ms  ping-interval = 60s }\n" LINKS
+	"  queue-mark = 64K  slow-timeout = 400ms  ping-interval = 60s }\n" \
+	LINKS
 
 static char *big_text(void)
 {
