@@ -22,7 +22,7 @@ struct reply {
 	char *payload;
 };
 
-/* -- the link --------------------------------------------------------------- */
+/* -- the link ------------------------------------------------------------ */
 
 static const char *current_epoch(struct link *link, const char *name)
 {
@@ -204,7 +204,7 @@ void link_close(struct link **link)
 	*link = NULL;
 }
 
-/* -- commands --------------------------------------------------------------- */
+/* -- commands ------------------------------------------------------------ */
 
 struct command_call {
 	const char *argument, *value;
@@ -260,7 +260,7 @@ const char *world_command(struct c2s_world *world, const char *name,
 	return buf_data(&world->answer);
 }
 
-/* -- the world -------------------------------------------------------------- */
+/* -- the world ----------------------------------------------------------- */
 
 static void on_ready(struct role_env *env)
 {
@@ -385,7 +385,7 @@ void world_say(struct c2s_world *world, const char *from, bool control,
 	say(world->link, from, world->link->session, control, payload);
 }
 
-/* -- the client ------------------------------------------------------------- */
+/* -- the client ---------------------------------------------------------- */
 
 struct ports {
 	unsigned plain, direct;

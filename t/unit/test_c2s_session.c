@@ -15,7 +15,7 @@
 
 #define MESSAGE(id) "<message id='" id "' to='bob@example.org'/>"
 
-/* -- binding ---------------------------------------------------------------- */
+/* -- binding ------------------------------------------------------------- */
 
 static void test_login(void **state)
 {
@@ -130,7 +130,7 @@ static void test_refused(void **state)
 	world_stop(&world);
 }
 
-/* -- stanzas ---------------------------------------------------------------- */
+/* -- stanzas ------------------------------------------------------------- */
 
 static void test_stanzas(void **state)
 {
@@ -230,7 +230,7 @@ static void test_backpressure(void **state)
 	world_stop(&world);
 }
 
-/* -- another sm ------------------------------------------------------------- */
+/* -- another sm ---------------------------------------------------------- */
 
 /* The sm is gone; what it had not acknowledged comes back from the link, what
  * the client sends meanwhile waits; the new one gets all of it in order. */
@@ -244,7 +244,8 @@ static void test_sm_restarts(void **state)
 	(void)state;
 	world_start(&world, "");
 	client_login(&world, &client);
-	world_say(&world, "sm-1", true, "<link:snapshot>U05BUA==</link:snapshot>");
+	world_say(&world, "sm-1", true,
+		  "<link:snapshot>U05BUA==</link:snapshot>");
 	client_send(&client, MESSAGE("1") MESSAGE("2"));
 	sm_expect(&world, "/2 " MESSAGE("2"));
 	world_sm(&world, NULL, NULL);
@@ -361,7 +362,7 @@ static void test_not_recovered(void **state)
 	world_stop(&world);
 }
 
-/* -- time and memory -------------------------------------------------------- */
+/* -- time and memory ----------------------------------------------------- */
 
 static void test_idle(void **state)
 {
@@ -428,7 +429,7 @@ static void test_idle_memory(void **state)
 	world_stop(&world);
 }
 
-/* -- operators -------------------------------------------------------------- */
+/* -- operators ----------------------------------------------------------- */
 
 static void test_commands(void **state)
 {

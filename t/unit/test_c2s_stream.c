@@ -12,7 +12,7 @@
 	"<stream:stream xmlns='jabber:client' "                              \
 	"xmlns:stream='http://etherx.jabber.org/streams' "
 
-/* -- bad input -------------------------------------------------------------- */
+/* -- bad input ----------------------------------------------------------- */
 
 static const struct {
 	const char *input, *condition;
@@ -126,7 +126,7 @@ static void test_limits(void **state)
 	world_stop(&world);
 }
 
-/* -- headers and features --------------------------------------------------- */
+/* -- headers and features ------------------------------------------------ */
 
 static void test_header(void **state)
 {
@@ -186,7 +186,8 @@ static void test_mechanisms(void **state)
 				       "<mechanism>SCRAM-SHA-256</mechanism>"
 				       "<mechanism>PLAIN</mechanism>"
 				       "</mechanisms>");
-		client_expect(&client, "<channel-binding type='tls-exporter'/>");
+		client_expect(&client,
+			      "<channel-binding type='tls-exporter'/>");
 		client_expect(&client, "<register ");
 		assert_null(client_has(&client, "<starttls"));
 		client_free(&client);
@@ -227,7 +228,7 @@ static void test_waits_for_sm(void **state)
 	world_stop(&world);
 }
 
-/* -- STARTTLS --------------------------------------------------------------- */
+/* -- STARTTLS ------------------------------------------------------------ */
 
 static void test_pipelined_after_starttls(void **state)
 {
@@ -270,7 +271,7 @@ static void test_starttls_twice(void **state)
 	world_stop(&world);
 }
 
-/* -- SASL ------------------------------------------------------------------- */
+/* -- SASL ---------------------------------------------------------------- */
 
 #define RESPONSE(text) "<response " SASL_NS ">" text "</response>"
 #define AUTH(mechanism, text)                                                \
@@ -407,7 +408,7 @@ static void test_sm_dies_during_sasl(void **state)
 	world_stop(&world);
 }
 
-/* -- registration ----------------------------------------------------------- */
+/* -- registration -------------------------------------------------------- */
 
 static void test_register(void **state)
 {
@@ -432,7 +433,7 @@ static void test_register(void **state)
 	world_stop(&world);
 }
 
-/* -- time, and numbers ------------------------------------------------------ */
+/* -- time, and numbers --------------------------------------------------- */
 
 static void test_auth_timeout(void **state)
 {
