@@ -32,7 +32,7 @@ static void add_value(struct buf *to, double value)
 		 value == (double)(int64_t)value)
 		buf_addf(to, "%.0f", value);
 	else
-		buf_addf(to, "%.9g", value);
+		buf_addf(to, "%.15g", value);
 }
 
 void metrics_family(struct buf *to, const char *name, const char *type,
