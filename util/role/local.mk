@@ -9,6 +9,7 @@ util_role_librole_a_SOURCES = \
 	util/role/config_scan.c util/role/config_scan.h \
 	util/role/config_value.c util/role/config_value.h \
 	util/role/daemon.c util/role/role.h \
+	util/role/domain_options.c util/role/domain_options.h \
 	util/role/envelope.c util/role/envelope.h \
 	util/role/link.c util/role/link.h util/role/link_private.h \
 	util/role/link_members.c \
