@@ -4,14 +4,45 @@
 # Add, for each file:
 #   sm_libsm_a_SOURCES += sm/thing.c sm/thing.h
 
-noinst_LIBRARIES += sm/libsm.a
+noinst_LIBRARIES += sm/libsm.a sm/libsmoptions.a
 sm_libsm_a_SOURCES =
 
-# The program, once sm/main.c is there:
-#   sbin_PROGRAMS += chappe-sm
-#   chappe_sm_SOURCES = sm/main.c
-#   chappe_sm_LDADD = sm/libsm.a $(STORAGE_LIBS) $(GSASL_LIBS)
-#   chappe_sm_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
+# The option tables, also for whoever checks a configuration.
+sm_libsmoptions_a_SOURCES = sm/options.c sm/options.h
+
+# What a program that has the role links with.
+SM_LIBS = sm/libsm.a sm/libsmoptions.a $(STORAGE_LIBS) $(GSASL_LIBS)
+
+sbin_PROGRAMS += chappe-sm
+chappe_sm_SOURCES = sm/main.c
+chappe_sm_LDADD = $(SM_LIBS)
+chappe_sm_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
+
+# The core: domains, users, sessions, log-ins, the way of a stanza.
+sm_libsm_a_SOURCES += sm/sm.c sm/sm.h
+sm_libsm_a_SOURCES += sm/work.c
+sm_libsm_a_SOURCES += sm/metrics.c
+sm_libsm_a_SOURCES += sm/domain.c sm/domain.h
+sm_libsm_a_SOURCES += sm/user.c sm/user.h
+sm_libsm_a_SOURCES += sm/peer.c sm/peer.h
+sm_libsm_a_SOURCES += sm/session.c sm/session.h
+sm_libsm_a_SOURCES += sm/session_open.c
+sm_libsm_a_SOURCES += sm/session_end.c
+sm_libsm_a_SOURCES += sm/snapshot.c
+sm_libsm_a_SOURCES += sm/ticket.c sm/ticket.h
+sm_libsm_a_SOURCES += sm/route.c sm/route.h
+sm_libsm_a_SOURCES += sm/route_undelivered.c
+sm_libsm_a_SOURCES += sm/task.c
+sm_libsm_a_SOURCES += sm/module.c sm/module.h
+sm_libsm_a_SOURCES += sm/registration.c sm/registration.h
+sm_libsm_a_SOURCES += sm/sasl.c sm/sasl.h sm/exchange.h
+sm_libsm_a_SOURCES += sm/sasl_mechanisms.c
+sm_libsm_a_SOURCES += sm/sasl_scram.c
+sm_libsm_a_SOURCES += sm/sasl_plain.c
+sm_libsm_a_SOURCES += sm/throttle.c sm/throttle.h
+sm_libsm_a_SOURCES += sm/admin.c sm/admin.h
+sm_libsm_a_SOURCES += sm/admin_user.c
+sm_libsm_a_SOURCES += sm/admin_accounts.c
 
 # Features: roster, presence, messages, iqs and the modules.
 sm_libsm_a_SOURCES += sm/roster.c sm/roster.h
@@ -26,7 +57,7 @@ sm_libsm_a_SOURCES += sm/message_rules.c sm/message_rules.h
 sm_libsm_a_SOURCES += sm/iq.c sm/iq.h
 sm_libsm_a_SOURCES += sm/modules.c sm/modules.h
 sm_libsm_a_SOURCES += sm/stamp.c sm/stamp.h
-sm_libsm_a_SOURCES += sm/offline.h sm/register.h
+sm_libsm_a_SOURCES += sm/offline.h
 sm_libsm_a_SOURCES += sm/modules/disco.c sm/modules/disco.h
 sm_libsm_a_SOURCES += sm/modules/disco_caps.c
 sm_libsm_a_SOURCES += sm/modules/ping.c

@@ -54,6 +54,21 @@ struct iq_call *iq_keep(struct iq_call *call);
 
 enum verdict { PASS, DONE };
 
+/* A request of a client that is not logged in; only for domains that allow
+ * registration. Lives until it is answered. */
+struct registration {
+	struct sm *sm;
+	struct sm_domain *domain;
+	char *address; /* of the client */
+	struct stanza *iq; /* get or set, with one child */
+	struct work *work; /* may be NULL */
+	char *c2s, *session; /* whom the answer goes to */
+};
+
+/* Answers it, with a result or an error; takes both. sm/registration.c. */
+void registration_answer(struct registration *registration,
+			 struct stanza *reply);
+
 struct sm_module {
 	const char *name;
 	/* Disco features, NULL-terminated: of the server, of accounts. */
@@ -85,12 +100,9 @@ struct sm_module {
 	 * forms, identities). */
 	void (*disco_info)(struct sm *sm, struct sm_domain *domain,
 			   struct element *query);
-	/* Elements for a pre-authentication answer; NULL: none. XEP-0077. */
-	struct stanza *(*register_request)(struct sm *sm,
-					   struct sm_domain *domain,
-					   const char *address,
-					   const struct stanza *iq,
-					   struct work *work);
+	/* A request before log-in (XEP-0077), to be answered now or later by
+	 * registration_answer(). The first module that has this gets it. */
+	void (*registration)(struct registration *registration);
 };
 
 /* sm/modules.c: all of them, NULL-terminated. */

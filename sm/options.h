@@ -26,6 +26,9 @@ struct storage_options {
 	char *connection; /* the driver's own: a file name */
 };
 
+/* The storage section of domains that name none. */
+#define STORAGE_DEFAULT "main"
+
 extern const struct section sm_section;
 extern const struct section storage_section; /* titled; default "main" */
 

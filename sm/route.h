@@ -18,12 +18,14 @@
 
 struct task {
 	struct task *next;
+	struct sm *sm;
 	struct user *user; /* NULL: for the server itself */
 	struct sm_domain *domain; /* that `to` belongs to */
 	struct stanza *stanza;
 	struct jid *from, *to; /* from NULL never occurs */
 	char *origin;	       /* may be NULL */
 	struct work *work;     /* may be NULL */
+	bool refused;	       /* the user could not be loaded */
 };
 
 /* A stanza of a local client, `from` stamped with the full JID. Takes it. */
@@ -47,6 +49,26 @@ void route_received(struct sm *sm, const struct envelope *envelope,
  * when a c2s died, goes to another resource or offline. */
 void route_undelivered(struct sm *sm, const struct envelope *envelope,
 		       const char *reason);
+
+/* -- sm/task.c --------------------------------------------------------------- */
+
+/* Queues a stanza for a local address, `domain` being that of `to`. Takes the
+ * stanza; copies the JIDs. */
+void task_add(struct sm *sm, struct sm_domain *domain, struct stanza *stanza,
+	      const struct jid *from, const struct jid *to,
+	      const char *origin, struct work *work);
+
+/* The tasks that waited for a user, now READY or FAILED. */
+void tasks_resume(struct user *user);
+void tasks_free(struct sm *sm);
+
+/* The tasks' index in sm_stats: 0 message, 1 presence, 2 iq; -1: neither. */
+int stanza_kind(const struct stanza *stanza);
+
+/* A stanza that a client did not get: a message goes to another resource or
+ * offline, a request is answered with an error. Takes the stanza. */
+void route_leftover(struct sm *sm, struct stanza *stanza,
+		    const char *origin);
 
 /* -- inbound rules, for a task whose user is READY; do not take the task - */
 

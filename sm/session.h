@@ -15,15 +15,22 @@ struct directed {
 	char jid[];
 };
 
+/* A stanza as XML that waits until its c2s is there again. */
+struct held {
+	struct held *next;
+	size_t len;
+	char xml[];
+};
+
 struct session {
 	struct sm *sm;
 	struct user *user;
 	char *id;      /* docs/link.md: unique for ever */
-	char *c2s;     /* instance that holds the stream */
+	const char *c2s; /* instance that holds the stream; the peer's */
+	struct peer *peer; /* the same as a process (sm/peer.h) */
 	struct jid *jid; /* full */
 	char *address;	 /* of the client, for log and throttle */
 	char *tls;	 /* "TLSv1.3" or NULL */
-	char *ticket;
 	int64_t since;	    /* microseconds since 1970 */
 	uint64_t last_origin; /* number of the newest stanza taken from it */
 	bool interested;    /* asked for the roster (RFC 6121 section 2.1.6) */
@@ -31,8 +38,11 @@ struct session {
 	int priority;	    /* -128..127, of the last presence */
 	struct stanza *presence; /* last broadcast; NULL while unavailable */
 	struct directed *directed;
+	bool ending; /* session_end() is at work on it */
 	bool snapshot_due;
 	struct deferred snapshot_deferred;
+	struct held *held, *held_last; /* while its c2s is away */
+	size_t held_count;
 	void **module_data; /* zeroed blocks of sm_module.session_size */
 	struct session *prev, *next; /* of the user's */
 	UT_hash_handle hh;	     /* by id */
@@ -42,18 +52,33 @@ struct session {
 void session_control(struct sm *sm, const struct envelope *envelope,
 		     const struct stanza *control, struct work *work);
 
+/* An envelope with a stanza of a client. */
+void session_envelope(struct sm *sm, const struct envelope *envelope,
+		      struct work *work);
+
 /* A stanza of the client came in. Checks and stamps `from`, then hands it to
  * route_from_session(). Takes the stanza. */
 void session_received(struct session *session, struct stanza *stanza,
 		      const char *origin, struct work *work);
 
-/* Sends a stanza to the client; the stanza stays the caller's. */
+/* Sends a stanza to the client; the stanza stays the caller's. Never ends
+ * the session: when the c2s is not there the stanza waits for it. */
 void session_send(struct session *session, const struct stanza *stanza);
 
 /* Ends the client's stream with a stream error; the session is gone on
  * return: unavailable presence goes out, as if it had closed. */
 void session_kick(struct session *session, enum stream_error condition,
 		  const char *text);
+
+/* The stream has ended: unavailable presence goes out, hooks run, what the
+ * client did not get goes elsewhere; the session is gone on return. */
+void session_end(struct session *session, const char *reason);
+
+/* Another sm has the session now: forgets it; nobody sees anything. */
+void session_release(struct session *session);
+
+/* Frees it without a word, at the end of the process. */
+void session_forget(struct session *session);
 
 /* What the snapshot says has changed; it is sent at the end of the turn. */
 void session_changed(struct session *session);
@@ -62,7 +87,44 @@ struct session *session_find(struct sm *sm, const char *id);
 struct session *session_by_resource(const struct user *user,
 				    const char *resource);
 
-/* An instance of c2s is gone: its sessions end. */
-void session_c2s_gone(struct sm *sm, const char *c2s);
+/* A process of c2s is gone: its sessions end. */
+void session_c2s_gone(struct sm *sm, struct peer *peer);
+
+/* The c2s is there again: it gets what waited for it. */
+void session_flush_held(struct session *session);
+
+/* Sends a control element to the c2s of a session that is not there (yet);
+ * takes the control. */
+void session_answer(struct sm *sm, const char *c2s, const char *id,
+		    struct stanza *control);
+
+/* The same about one that is. */
+void session_tell(struct session *session, struct stanza *control);
+
+/* -- sm/session_open.c ------------------------------------------------------ */
+
+struct opening;
+
+/* The elements `open` and `reopen`. */
+void session_open(struct sm *sm, const struct envelope *envelope,
+		  const struct stanza *control);
+
+/* Forgets openings that wait: of a session, of a process of c2s (either may be
+ * NULL: any). */
+void openings_cancel(struct sm *sm, const char *id, const struct peer *peer);
+
+/* -- sm/snapshot.c: what a session is restored from -------------------------- */
+
+/* Appends the snapshot as XML. */
+void snapshot_write(const struct session *session, struct buf *to);
+
+/* Fills the session from a snapshot; -1: it makes no sense, and the session is
+ * as it was. */
+int snapshot_read(struct session *session, const char *xml, size_t len);
+
+/* The resource and the time of opening in a snapshot, without a session:
+ * *resource is on the heap. -1: it makes no sense. */
+int snapshot_peek(struct sm *sm, const char *xml, size_t len, char **resource,
+		  int64_t *since);
 
 #endif

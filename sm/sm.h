@@ -34,8 +34,13 @@ struct sm_domain {
 	struct jid *jid;
 	const struct domain_options *options; /* swapped at a reload */
 	struct storage *storage;	      /* shared between domains */
+	struct sm_storage *section;	      /* that storage's (sm/domain.h) */
 	struct auth **auth;		      /* in order */
+	char **auth_names;		      /* of their drivers */
+	char *auth_options;		      /* what they were opened with */
 	size_t auth_count;
+	struct asker *askers; /* c2s that asked for <link:mechanisms/> */
+	bool stale;	      /* not in the new configuration */
 	UT_hash_handle hh;
 };
 
@@ -46,6 +51,7 @@ struct sm_stats {
 	uint64_t auth_success, auth_failure, auth_unavailable, auth_throttled;
 	uint64_t offline_stored, offline_delivered, offline_refused;
 	uint64_t repeats;
+	uint64_t sessions_opened, sessions_reopened, sessions_lost;
 };
 
 struct sm {
@@ -61,16 +67,27 @@ struct sm {
 	size_t user_count;
 	struct session *sessions;	 /* by session id */
 	size_t session_count;
-	struct task *tasks, *tasks_last; /* sm/route.c: run at end of turn */
+	struct opening *openings;	 /* sm/session_open.c: by session id */
+	struct peer *peers;		 /* sm/peer.c: instances of c2s */
+	struct task *tasks, *tasks_last; /* sm/task.c: run at end of turn */
+	size_t task_count;		 /* waiting for a user included */
 	struct deferred run_tasks;
+	struct user_waiter *waiters, *waiters_last; /* sm/user.c: users ready */
+	struct deferred run_waiters;
+	struct timer rebalance;		 /* sm/user.c: users that moved away */
 	struct exchange *exchanges;	 /* sm/sasl.c: by session id */
+	struct sasl_library *sasl;	 /* sm/sasl_scram.c */
 	struct throttle *throttle;	 /* sm/throttle.c */
+	struct buf out;			 /* for the payload being sent */
 	void **module_data;		 /* one for each of sm_modules */
 	const struct sm_module *const *modules;
-	size_t module_count;
+	size_t module_count, modules_started;
 	char *ticket_secret;
 	uint64_t started; /* loop_now() */
+	bool ready;	  /* said so to the service manager */
 	bool stopping;
+	uint64_t stop_began; /* loop_now() */
+	struct timer stop_timer;
 	struct sm_stats stats;
 };
 
@@ -78,12 +95,24 @@ struct sm {
  * is done: stored, or handed on. Counted; the last release acknowledges. */
 struct work;
 
+/* Held once by the caller. */
 struct work *work_new(struct sm *sm, struct link_receipt receipt);
 struct work *work_hold(struct work *work); /* NULL is allowed, and stays NULL */
 void work_release(struct work **work);
 
 /* The domain of that name, NULL when we do not serve it. */
 struct sm_domain *sm_domain(const struct sm *sm, const char *name);
+
+/* Sends a control element (docs/link.md section 6) to an instance. */
+enum link_sent sm_send_control(struct sm *sm, const char *at,
+			       const char *session,
+			       const struct stanza *control);
+
+/* A new <link:NAME/>. */
+struct stanza *sm_control_new(const char *name);
+
+/* Appends what the role counts as Prometheus text. */
+void sm_metrics(void *state, struct buf *to);
 
 extern const struct role sm_role;
 

@@ -35,7 +35,9 @@ struct user {
 	struct session *sessions; /* utlist DL by prev/next, oldest first */
 	size_t session_count;
 	struct task *waiting, *waiting_last; /* while USER_LOADING */
+	size_t waiting_count;
 	struct user_waiter *waiters;	     /* user_need() while loading */
+	bool leaving;  /* another sm serves it now: not kept in memory */
 	unsigned pins; /* storage requests and the like that need it here */
 	struct timer idle;
 	void **module_data; /* zeroed blocks of sm_module.user_size */
@@ -54,6 +56,24 @@ struct user *user_get(struct sm *sm, struct sm_domain *domain,
 typedef void user_ready_cb(struct user *user, void *ctx);
 void user_need(struct user *user, user_ready_cb *ready, void *ctx);
 
+/* Takes back all user_need() with this ctx whose callback has not run. */
+void user_need_cancel(struct user *user, void *ctx);
+
+/* Whether this sm is the one that serves the address: always while there is
+ * nobody to ask. */
+bool user_is_ours(const struct sm *sm, const struct jid *jid);
+
+/* Something of the user's ended: when nothing is left that needs it here, it
+ * may leave memory after a while. */
+void user_rest(struct user *user);
+
+/* The members of a domain have changed: soon, users that other sms serve now
+ * are released with their sessions. */
+void users_rebalance(struct sm *sm);
+
+/* At the end of the process: everything goes, nobody is told. */
+void users_free(struct sm *sm);
+
 /* A pinned user stays in memory. */
 void user_pin(struct user *user);
 void user_unpin(struct user *user);
@@ -61,6 +81,9 @@ void user_unpin(struct user *user);
 /* The account was removed: closes its sessions, cancels subscriptions
  * (presence_account_removed()), forgets. */
 void user_removed(struct user *user);
+
+/* The account was created: whoever remembers that there is none is wrong. */
+void user_created(struct sm *sm, const char *bare);
 
 struct contact *user_contact(const struct user *user, const char *bare);
 

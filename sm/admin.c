@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Commands about the sm itself and its sessions; those about accounts are in
+ * admin_user.c and admin_accounts.c.
+ */
+#include "sm/admin.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "config.h"
+#include "sm/domain.h"
+#include "sm/session.h"
+#include "sm/stamp.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+
+#define NUMBER_MAX 24
+
+static const char *number(char to[NUMBER_MAX], int64_t value)
+{
+	snprintf(to, NUMBER_MAX, "%" PRId64, value);
+	return to;
+}
+
+const char *admin_status(enum storage_status status)
+{
+	switch (status) {
+	case STORAGE_OK:
+		return "ok";
+	case STORAGE_NOT_FOUND:
+		return "not-found";
+	case STORAGE_CONFLICT:
+		return "conflict";
+	case STORAGE_UNAVAILABLE:
+		return "unavailable";
+	case STORAGE_CANCELLED:
+		break;
+	}
+	return "failed";
+}
+
+/* -- sessions --------------------------------------------------------------- */
+
+static void session_row(struct command_call *call,
+			const struct session *session)
+{
+	char since[STAMP_MAX], priority[NUMBER_MAX];
+
+	stamp_write(since, session->since);
+	command_row(call, "jid", jid_full(session->jid), "session",
+		    session->id, "c2s", session->c2s, "address",
+		    session->address, "tls", session->tls, "since", since,
+		    "presence",
+		    session->available ? "available" : "unavailable",
+		    "priority", number(priority, session->priority), NULL);
+}
+
+static void session_list(struct command_call *call, void *ctx)
+{
+	struct sm *sm = ctx;
+	const char *domain = command_argument(call, "domain");
+	struct session *session, *next;
+
+	HASH_ITER(hh, sm->sessions, session, next) {
+		if (domain == NULL ||
+		    str_equal(session->user->domain->name, domain))
+			session_row(call, session);
+	}
+	command_finish(call, "ok", NULL);
+}
+
+static bool session_is_meant(const struct session *session,
+			     const char *id, const struct jid *jid)
+{
+	if (id != NULL)
+		return str_equal(session->id, id);
+	return jid_equal(session->jid, jid) ||
+	       jid_equal(session->user->jid, jid);
+}
+
+static void session_kick_command(struct command_call *call, void *ctx)
+{
+	struct sm *sm = ctx;
+	const char *id = command_argument(call, "session");
+	const char *text = command_argument(call, "jid");
+	const char *reason = command_argument(call, "text");
+	struct jid *jid = text != NULL ? jid_parse(text) : NULL;
+	struct session *session, *next;
+	size_t count = 0;
+
+	if (id == NULL && jid == NULL) {
+		command_finish(call, "invalid", "session or jid is needed");
+		return;
+	}
+	HASH_ITER(hh, sm->sessions, session, next) {
+		if (!session_is_meant(session, id, jid))
+			continue;
+		session_row(call, session);
+		session_kick(session, STREAM_POLICY_VIOLATION,
+			     reason != NULL ? reason :
+					      "ended by an administrator");
+		count++;
+	}
+	jid_free(&jid);
+	command_finish(call, count > 0 ? "ok" : "not-found",
+		       count > 0 ? NULL : "there is no such session");
+}
+
+/* -- the process ------------------------------------------------------------ */
+
+static void status(struct command_call *call, void *ctx)
+{
+	struct sm *sm = ctx;
+	char uptime[NUMBER_MAX], users[NUMBER_MAX], sessions[NUMBER_MAX];
+	char queue[NUMBER_MAX], tasks[NUMBER_MAX];
+	struct buf domains = { .len = 0 };
+	struct sm_domain *domain, *next;
+	struct link_stats stats;
+
+	link_get_stats(sm->link, &stats);
+	HASH_ITER(hh, sm->domains, domain, next) {
+		if (domain->stale)
+			continue;
+		buf_addf(&domains, "%s%s", domains.len > 0 ? " " : "",
+			 domain->name);
+	}
+	command_row(call, "role", "sm", "name", link_name(sm->link),
+		    "version", PACKAGE_VERSION, "uptime",
+		    number(uptime, (int64_t)(loop_now(sm->loop) -
+					     sm->started) / 1000),
+		    "domains", buf_data(&domains), "users",
+		    number(users, (int64_t)sm->user_count), "sessions",
+		    number(sessions, (int64_t)sm->session_count), "tasks",
+		    number(tasks, (int64_t)sm->task_count), "queue",
+		    number(queue, (int64_t)stats.outstanding), NULL);
+	buf_free(&domains);
+	command_finish(call, "ok", NULL);
+}
+
+static void storage_status(struct command_call *call, void *ctx)
+{
+	struct sm *sm = ctx;
+	struct sm_storage *section, *next;
+
+	HASH_ITER(hh, sm->storages, section, next) {
+		char requests[NUMBER_MAX], unavailable[NUMBER_MAX];
+		char pending[NUMBER_MAX];
+		struct storage_stats stats;
+
+		storage_get_stats(section->storage, &stats);
+		command_row(call, "storage", section->title, "driver",
+			    section->driver, "requests",
+			    number(requests, (int64_t)stats.requests),
+			    "unavailable",
+			    number(unavailable, (int64_t)stats.unavailable),
+			    "pending",
+			    number(pending, (int64_t)stats.pending), NULL);
+	}
+	command_finish(call, "ok", NULL);
+}
+
+static void reload(struct command_call *call, void *ctx)
+{
+	struct sm *sm = ctx;
+	struct error err;
+
+	if (sm->env->request_reload(sm->env, &err) != 0)
+		command_finish(call, "failed", err.text);
+	else
+		command_finish(call, "ok", NULL);
+}
+
+static void stop(struct command_call *call, void *ctx)
+{
+	struct sm *sm = ctx;
+
+	command_finish(call, "ok", NULL);
+	sm->env->request_stop(sm->env);
+}
+
+static void set_log_level(struct command_call *call, void *ctx)
+{
+	struct sm *sm = ctx;
+	const char *level = command_argument(call, "level");
+
+	if (level == NULL || log_parse_level(level, &sm->log->level) != 0)
+		command_finish(call, "invalid", "there is no such log level");
+	else
+		command_finish(call, "ok", NULL);
+}
+
+static const struct command commands[] = {
+	{ "user.add", admin_user_add },
+	{ "user.passwd", admin_user_passwd },
+	{ "user.del", admin_user_del },
+	{ "user.show", admin_user_show },
+	{ "user.list", admin_user_list },
+	{ "user.import", admin_user_import },
+	{ "session.list", session_list },
+	{ "session.kick", session_kick_command },
+	{ "status", status },
+	{ "storage.status", storage_status },
+	{ "reload", reload },
+	{ "stop", stop },
+	{ "log-level", set_log_level },
+	{ NULL, NULL },
+};
+
+void admin_command(struct link *link, const char *from,
+		   const struct stanza *stanza, void *ctx)
+{
+	command_dispatch(link, commands, from, stanza, ctx);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One SASL exchange, between sasl.c, which keeps the order of steps, and the
+ * mechanisms. For the files of SASL only.
+ *
+ *   FIRST --(client's first message)--> BUSY --> ANSWER --(response)--> BUSY
+ *                                        |                       |
+ *                                        +--> FAILING <----------+--> gone
+ */
+#ifndef SM_EXCHANGE_H
+#define SM_EXCHANGE_H
+
+#include <gsasl.h>
+
+#include "sm/sasl.h"
+#include "util/base/crypto.h"
+
+enum exchange_state {
+	EXCHANGE_FIRST,	 /* the client's first message is to come */
+	EXCHANGE_BUSY,	 /* it is our turn */
+	EXCHANGE_ANSWER, /* a challenge was sent */
+	EXCHANGE_FAILING /* it failed; the answer waits a while */
+};
+
+struct exchange {
+	struct sm *sm;
+	struct sm_domain *domain;
+	const struct sasl_mechanism *mechanism;
+	enum exchange_state state;
+	char *id;  /* session id */
+	char *c2s; /* instance */
+	char *address, *tls;
+	char *binding_exporter, *binding_unique; /* base64; NULL: none */
+	char *name; /* as the client wrote it */
+	char *bare; /* prepared bare JID; NULL: there can be no such user */
+	struct buf first;	     /* SCRAM: client-first-message */
+	char *password;		     /* PLAIN; prepared */
+	Gsasl_session *gsasl;	     /* SCRAM */
+	struct auth_request *request; /* under way */
+	size_t auth;		     /* index of the next driver to ask */
+	unsigned rounds;
+	bool dead; /* goes when its request has ended */
+	const char *condition; /* FAILING */
+	struct timer timer; /* of its life; of the delay */
+	UT_hash_handle hh;  /* by session id */
+};
+
+/* A mechanism sees whole, decoded messages. Each of its functions leads, now
+ * or later, to one of the three exchange_...() below. */
+struct sasl_mechanism {
+	const char *name;
+	const char *family; /* the name without -PLUS */
+	enum digest digest; /* SCRAM */
+	bool plus;	    /* needs channel binding */
+	bool needs_tls;
+	void (*first)(struct exchange *exchange, const char *bytes,
+		      size_t len);
+	void (*next)(struct exchange *exchange, const char *bytes,
+		     size_t len); /* NULL: there is no second message */
+};
+
+/* NULL: no such mechanism. */
+const struct sasl_mechanism *sasl_mechanism_find(const char *name);
+
+/* Adds what the domain offers to <link:mechanisms/>. */
+void sasl_mechanisms_write(const struct sm_domain *domain,
+			   struct element *mechanisms);
+
+/* Notes who the client says it is; prepares the name, checks the authzid
+ * (NULL or "": none) and the throttle. -1: the exchange has failed. */
+int exchange_identify(struct exchange *exchange, const char *name,
+		      const char *authzid);
+
+void exchange_challenge(struct exchange *exchange, const char *bytes,
+			size_t len);
+
+/* `bytes` is additional data with the success, len 0: none. */
+void exchange_succeed(struct exchange *exchange, const char *bytes,
+		      size_t len);
+
+enum failure_kind {
+	FAILURE_FREE, /* not the client's guess: answered at once */
+	FAILURE_COUNTED /* counts in the throttle, which delays the answer */
+};
+
+/* `condition` of RFC 6120 section 6.5, a constant. */
+void exchange_fail(struct exchange *exchange, enum failure_kind kind,
+		   const char *condition, const char *text);
+
+/* A driver could not answer: nobody's fault at the other end. */
+void exchange_unavailable(struct exchange *exchange,
+			  const struct auth_result *result);
+
+/* In the callback of the request of an exchange that is dead. */
+void exchange_bury(struct exchange *exchange);
+
+/* sm/sasl_mechanisms.c: answers a c2s now and at each change. */
+void sasl_mechanisms_asked(struct sm *sm, struct sm_domain *domain,
+			   const char *c2s);
+
+/* sm/sasl_scram.c and sm/sasl_plain.c */
+struct sasl_library *scram_library_new(struct error *err);
+void scram_library_free(struct sasl_library **library);
+void scram_first(struct exchange *exchange, const char *bytes, size_t len);
+void scram_next(struct exchange *exchange, const char *bytes, size_t len);
+void plain_first(struct exchange *exchange, const char *bytes, size_t len);
+
+#endif

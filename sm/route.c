@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where a stanza goes: to a task here, or over the link (RFC 6120 section 10).
+ * What happens to it at a local user is in message.c, presence.c and iq.c.
+ */
+#include "sm/route.h"
+
+#include "sm/module.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+
+/* -- from a client ---------------------------------------------------------- */
+
+/* RFC 6120 section 8.2.3. */
+static bool iq_is_valid(const struct stanza *iq)
+{
+	const struct element *root = iq->root, *child = element_first(root);
+	const char *type = element_attr(root, "type");
+
+	if (element_attr(root, "id") == NULL)
+		return false;
+	if (str_equal(type, "get") || str_equal(type, "set"))
+		return child != NULL && element_next(child) == NULL;
+	if (str_equal(type, "result"))
+		return child == NULL || element_next(child) == NULL;
+	return str_equal(type, "error");
+}
+
+static bool is_to_malformed(const struct stanza *stanza)
+{
+	const char *to = element_attr(stanza->root, "to");
+	struct jid *jid;
+
+	if (to == NULL)
+		return false;
+	jid = jid_parse(to);
+	if (jid == NULL)
+		return true;
+	/* What goes on from here has its address prepared. */
+	if (!str_equal(to, jid_full(jid)))
+		element_set_attr(stanza->root, "to", jid_full(jid));
+	jid_free(&jid);
+	return false;
+}
+
+/* True: a module took care of it. */
+static bool is_taken(struct session *session, struct stanza *stanza,
+		     struct work *work)
+{
+	struct sm *sm = session->sm;
+
+	for (size_t i = 0; i < sm->module_count; i++) {
+		const struct sm_module *module = sm->modules[i];
+
+		if (module->outgoing != NULL &&
+		    module->outgoing(session, stanza, work) == DONE)
+			return true;
+	}
+	return false;
+}
+
+void route_from_session(struct session *session, struct stanza *stanza,
+			const char *origin, struct work *work)
+{
+	struct sm *sm = session->sm;
+	int kind = stanza_kind(stanza);
+
+	if (is_to_malformed(stanza)) {
+		/* The answer would have the malformed address in it. */
+		element_set_attr(stanza->root, "to", NULL);
+		route_error(sm, stanza, STANZA_JID_MALFORMED, NULL);
+	} else if (kind == 2 && !iq_is_valid(stanza)) {
+		route_error(sm, stanza, STANZA_BAD_REQUEST, NULL);
+	} else if (!is_taken(session, stanza, work)) {
+		if (kind == 1) {
+			presence_from_session(session, stanza, origin, work);
+			return;
+		}
+		/* RFC 6120 sections 10.3.1 and 10.3.3: without an address it
+		 * is for the account itself. */
+		if (element_attr(stanza->root, "to") == NULL)
+			element_set_attr(stanza->root, "to",
+					 jid_full(session->user->jid));
+		route_stanza(sm, stanza, origin, work);
+		return;
+	}
+	stanza_free(&stanza);
+}
+
+/* -- anywhere --------------------------------------------------------------- */
+
+static enum link_sent route_away(struct sm *sm, const struct stanza *stanza,
+				 const struct jid *to, const char *origin)
+{
+	struct envelope envelope = {
+		.to = jid_full(to),
+		.origin = origin,
+	};
+
+	if (sm->link == NULL)
+		return LINK_NO_ROUTE;
+	buf_clear(&sm->out, 65536);
+	stanza_write(stanza, &sm->out);
+	envelope.payload = buf_data(&sm->out);
+	envelope.payload_len = sm->out.len;
+	return link_send(sm->link, &envelope);
+}
+
+static void no_route(struct sm *sm, const struct stanza *stanza,
+		     const struct sm_domain *domain)
+{
+	log_debug(sm->log, "route.none",
+		  LOG_S("from", element_attr(stanza->root, "from")),
+		  LOG_S("to", element_attr(stanza->root, "to")));
+	route_error(sm, stanza,
+		    domain != NULL ? STANZA_INTERNAL_SERVER_ERROR :
+				     STANZA_REMOTE_SERVER_NOT_FOUND,
+		    NULL);
+}
+
+void route_stanza(struct sm *sm, struct stanza *stanza, const char *origin,
+		  struct work *work)
+{
+	const char *from_text = element_attr(stanza->root, "from");
+	const char *to_text = element_attr(stanza->root, "to");
+	struct jid *from = from_text != NULL ? jid_parse(from_text) : NULL;
+	struct jid *to = to_text != NULL ? jid_parse(to_text) : NULL;
+	struct sm_domain *domain;
+
+	if (from == NULL) {
+		log_warning(sm->log, "route.nobody",
+			    LOG_S("from", from_text), LOG_S("to", to_text));
+		stanza_free(&stanza);
+	} else if (to == NULL) {
+		element_set_attr(stanza->root, "to", NULL);
+		route_error(sm, stanza, STANZA_JID_MALFORMED, NULL);
+		stanza_free(&stanza);
+	} else {
+		domain = sm_domain(sm, jid_domain(to));
+		if (domain != NULL &&
+		    (jid_local(to) == NULL || user_is_ours(sm, to))) {
+			task_add(sm, domain, stanza, from, to, origin, work);
+		} else {
+			if (route_away(sm, stanza, to, origin) != LINK_SENT)
+				no_route(sm, stanza, domain);
+			stanza_free(&stanza);
+		}
+	}
+	jid_free(&from);
+	jid_free(&to);
+}
+
+void route_error(struct sm *sm, const struct stanza *stanza,
+		 enum stanza_error error, const char *text)
+{
+	struct stanza *answer;
+
+	if (!stanza_may_answer(stanza))
+		return;
+	answer = stanza_error_new(stanza, error, text);
+	/* Without an address it was for the account, which answers. */
+	if (element_attr(answer->root, "from") == NULL) {
+		struct jid *jid =
+			jid_parse(element_attr(answer->root, "to"));
+
+		if (jid != NULL)
+			element_set_attr(answer->root, "from", jid_bare(jid));
+		jid_free(&jid);
+	}
+	sm->stats.errors_sent++;
+	route_stanza(sm, answer, NULL, NULL);
+}
+
+/* -- from the link ---------------------------------------------------------- */
+
+/* Only sms speak for the domains that are served here. */
+static bool may_send_from(const struct sm *sm, const struct envelope *envelope,
+			  const struct stanza *stanza)
+{
+	const char *text = element_attr(stanza->root, "from");
+	struct jid *from = text != NULL ? jid_parse(text) : NULL;
+	size_t count = 0;
+	const struct member *sender = members_get(
+		link_members(sm->link), envelope->from, &count);
+	bool may = from != NULL;
+
+	if (may && count > 0 && !str_equal(sender->kind, "sm") &&
+	    !str_equal(sender->kind, "component"))
+		may = sm_domain(sm, jid_domain(from)) == NULL;
+	jid_free(&from);
+	return may;
+}
+
+void route_received(struct sm *sm, const struct envelope *envelope,
+		    struct work *work)
+{
+	struct error err;
+	struct stanza *stanza = envelope_parse(envelope, sm->parser, &err);
+
+	if (stanza == NULL || stanza_kind(stanza) < 0) {
+		log_warning(sm->log, "route.malformed",
+			    LOG_S("link", envelope->from),
+			    LOG_S("reason", stanza == NULL ? err.text :
+							     "not a stanza"));
+	} else if (!may_send_from(sm, envelope, stanza)) {
+		log_warning(sm->log, "route.forged",
+			    LOG_S("link", envelope->from),
+			    LOG_S("from", element_attr(stanza->root, "from")));
+	} else if (stanza_kind(stanza) == 2 && !iq_is_valid(stanza)) {
+		route_error(sm, stanza, STANZA_BAD_REQUEST, NULL);
+	} else {
+		sm->stats.stanzas_in[stanza_kind(stanza)]++;
+		route_stanza(sm, stanza, envelope->origin, work);
+		return;
+	}
+	stanza_free(&stanza);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What becomes of stanzas that were sent and did not arrive: another resource,
+ * the offline storage, or an error for the sender. Nothing is dropped in
+ * silence.
+ */
+#include "sm/route.h"
+
+#include "sm/peer.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+
+/* A message that waits for its user to be loaded. */
+struct leftover {
+	struct sm *sm;
+	struct stanza *stanza;
+};
+
+static void leftover_ready(struct user *user, void *ctx)
+{
+	struct leftover *leftover = ctx;
+
+	if (user->state == USER_READY)
+		message_redeliver(user, leftover->stanza, NULL);
+	else
+		route_error(leftover->sm, leftover->stanza,
+			    STANZA_INTERNAL_SERVER_ERROR, NULL);
+	stanza_free(&leftover->stanza);
+	mem_free(leftover);
+}
+
+static void redeliver(struct sm *sm, struct stanza *stanza,
+		      const struct jid *to, const char *origin)
+{
+	struct sm_domain *domain = sm_domain(sm, jid_domain(to));
+	struct leftover *leftover;
+
+	if (domain == NULL || jid_local(to) == NULL ||
+	    !user_is_ours(sm, to)) {
+		route_stanza(sm, stanza, origin, NULL);
+		return;
+	}
+	leftover = mem_new(struct leftover);
+	leftover->sm = sm;
+	leftover->stanza = stanza;
+	user_need(user_get(sm, domain, to), leftover_ready, leftover);
+}
+
+void route_leftover(struct sm *sm, struct stanza *stanza, const char *origin)
+{
+	const char *text = element_attr(stanza->root, "to");
+	struct jid *to = text != NULL ? jid_parse(text) : NULL;
+
+	if (stanza_kind(stanza) == 0 && to != NULL) {
+		redeliver(sm, stanza, to, origin);
+	} else {
+		if (stanza_kind(stanza) == 2)
+			route_error(sm, stanza, STANZA_SERVICE_UNAVAILABLE,
+				    NULL);
+		stanza_free(&stanza);
+	}
+	jid_free(&to);
+}
+
+/* Meant for a client whose c2s did not take it. */
+static void undelivered_to_session(struct sm *sm,
+				   const struct envelope *envelope,
+				   struct stanza *stanza)
+{
+	struct session *session = session_find(sm, envelope->session);
+
+	/* First the end, or it would be sent there once more. */
+	if (session != NULL && str_equal(session->c2s, envelope->at))
+		session_kick(session, STREAM_RESOURCE_CONSTRAINT,
+			     "the stream did not take what was sent");
+	route_leftover(sm, stanza, NULL);
+}
+
+void route_undelivered(struct sm *sm, const struct envelope *envelope,
+		       const char *reason)
+{
+	struct stanza *stanza;
+	const char *text;
+	struct jid *to;
+	bool ours;
+
+	/* Controls are about sessions that end with their c2s. */
+	if (envelope->control)
+		return;
+	stanza = envelope_parse(envelope, sm->parser, NULL);
+	log_info(sm->log, "route.undelivered", LOG_S("to", envelope->to),
+		 LOG_S("at", envelope->at), LOG_S("sid", envelope->session),
+		 LOG_S("reason", reason));
+	if (stanza == NULL)
+		return;
+	if (envelope->session != NULL) {
+		undelivered_to_session(sm, envelope, stanza);
+		return;
+	}
+	text = element_attr(stanza->root, "to");
+	to = text != NULL ? jid_parse(text) : NULL;
+	ours = to != NULL && sm_domain(sm, jid_domain(to)) != NULL;
+	if (ours && user_is_ours(sm, to)) {
+		/* Meanwhile it is we who serve it. */
+		route_stanza(sm, stanza, envelope->origin, NULL);
+	} else {
+		route_error(sm, stanza, ours ? STANZA_INTERNAL_SERVER_ERROR :
+					       STANZA_REMOTE_SERVER_TIMEOUT,
+			    NULL);
+		stanza_free(&stanza);
+	}
+	jid_free(&to);
+}

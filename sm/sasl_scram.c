@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * SCRAM (RFC 5802, RFC 7677, RFC 9266) by libgsasl. Its callbacks are
+ * synchronous and our drivers are not, so the client's first message goes
+ * through a probe that yields the user name; the keys are fetched; then a
+ * fresh session is stepped that knows all it needs.
+ *
+ * A user who does not exist goes through the same steps, with a salt that is
+ * always the same for the name and keys that nobody knows.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "sm/exchange.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+
+/* Of salts that our drivers make: a made-up one must not differ. */
+#define SALT_LEN 16
+
+struct sasl_library {
+	Gsasl *gsasl;
+};
+
+struct sasl_library *scram_library_new(struct error *err)
+{
+	struct sasl_library *library = mem_new(struct sasl_library);
+	int result = gsasl_init(&library->gsasl);
+
+	if (result == GSASL_OK)
+		return library;
+	error_set(err, "libgsasl: %s", gsasl_strerror(result));
+	mem_free(library);
+	return NULL;
+}
+
+void scram_library_free(struct sasl_library **library)
+{
+	if (*library == NULL)
+		return;
+	gsasl_done((*library)->gsasl);
+	mem_free(*library);
+	*library = NULL;
+}
+
+/* -- sessions of libgsasl --------------------------------------------------- */
+
+static Gsasl_session *scram_session(const struct exchange *exchange)
+{
+	Gsasl_session *gsasl = NULL;
+	int result = gsasl_server_start(exchange->sm->sasl->gsasl,
+					exchange->mechanism->name, &gsasl);
+
+	if (result != GSASL_OK)
+		return NULL;
+	/* Also without -PLUS: then a client that says it could have, but
+	 * was not offered it (flag "y"), has been lied to by somebody in
+	 * between, and is refused (RFC 5802 section 6). */
+	if (exchange->binding_exporter != NULL)
+		gsasl_property_set(gsasl, GSASL_CB_TLS_EXPORTER,
+				   exchange->binding_exporter);
+	if (exchange->binding_unique != NULL)
+		gsasl_property_set(gsasl, GSASL_CB_TLS_UNIQUE,
+				   exchange->binding_unique);
+	return gsasl;
+}
+
+static const char *condition_of(int result)
+{
+	switch (result) {
+	case GSASL_MECHANISM_PARSE_ERROR:
+	case GSASL_BASE64_ERROR:
+		return "malformed-request";
+	case GSASL_MALLOC_ERROR:
+	case GSASL_CRYPTO_ERROR:
+		return "temporary-auth-failure";
+	default:
+		return "not-authorized";
+	}
+}
+
+static void scram_fail(struct exchange *exchange, int result)
+{
+	const char *condition = condition_of(result);
+
+	exchange_fail(exchange,
+		      str_equal(condition, "not-authorized") ?
+			      FAILURE_COUNTED : FAILURE_FREE,
+		      condition, NULL);
+}
+
+static void set_base64(Gsasl_session *gsasl, Gsasl_property property,
+		       const unsigned char *bytes, size_t len)
+{
+	struct buf text = { .len = 0 };
+
+	base64_encode(&text, bytes, len);
+	gsasl_property_set(gsasl, property, buf_data(&text));
+	buf_free_secret(&text);
+}
+
+static void set_keys(const struct exchange *exchange,
+		     const struct scram_keys *keys)
+{
+	size_t size = digest_size(exchange->mechanism->digest);
+	char rounds[16];
+
+	snprintf(rounds, sizeof(rounds), "%u", keys->rounds);
+	gsasl_property_set(exchange->gsasl, GSASL_SCRAM_ITER, rounds);
+	set_base64(exchange->gsasl, GSASL_SCRAM_SALT, keys->salt,
+		   keys->salt_len);
+	set_base64(exchange->gsasl, GSASL_SCRAM_STOREDKEY, keys->stored_key,
+		   size);
+	set_base64(exchange->gsasl, GSASL_SCRAM_SERVERKEY, keys->server_key,
+		   size);
+}
+
+/* -- the first message ------------------------------------------------------ */
+
+/* Keys of somebody who does not exist. The salt comes from the name and a
+ * secret, so that asking twice, here or at another sm, shows nothing. */
+static void make_up_keys(const struct exchange *exchange,
+			 struct scram_keys *keys)
+{
+	const struct sm *sm = exchange->sm;
+	const char *name = exchange->bare != NULL ? exchange->bare :
+						    exchange->name;
+	unsigned char mac[DIGEST_MAX];
+	char *text = mem_printf("chappe salt %s %s %s",
+				exchange->mechanism->family,
+				exchange->domain->name, name);
+
+	crypto_hmac(DIGEST_SHA256, sm->ticket_secret,
+		    strlen(sm->ticket_secret), text, strlen(text), mac);
+	mem_free(text);
+	keys->rounds = AUTH_SCRAM_ROUNDS;
+	keys->salt_len = SALT_LEN;
+	memcpy(keys->salt, mac, SALT_LEN);
+	loop_random(sm->loop, keys->stored_key, sizeof(keys->stored_key));
+	loop_random(sm->loop, keys->server_key, sizeof(keys->server_key));
+}
+
+/* The first message again, this time with the keys. `account` NULL: there is
+ * none. */
+static void scram_begin(struct exchange *exchange,
+			const struct account *account)
+{
+	struct scram_keys keys = { .rounds = 0 };
+	char *output = NULL;
+	size_t len = 0;
+	int result;
+
+	if (account != NULL)
+		keys = exchange->mechanism->digest == DIGEST_SHA1 ?
+			       account->sha1 : account->sha256;
+	if (keys.rounds == 0)
+		make_up_keys(exchange, &keys);
+	exchange->gsasl = scram_session(exchange);
+	if (exchange->gsasl == NULL) {
+		mem_wipe(&keys, sizeof(keys));
+		scram_fail(exchange, GSASL_MALLOC_ERROR);
+		return;
+	}
+	set_keys(exchange, &keys);
+	mem_wipe(&keys, sizeof(keys));
+	result = gsasl_step(exchange->gsasl, buf_data(&exchange->first),
+			    exchange->first.len, &output, &len);
+	if (result == GSASL_NEEDS_MORE)
+		exchange_challenge(exchange, output, len);
+	else
+		scram_fail(exchange, result);
+	gsasl_free(output);
+}
+
+static void scram_lookup(struct exchange *exchange);
+
+static void scram_looked_up(const struct auth_result *result, void *ctx)
+{
+	struct exchange *exchange = ctx;
+
+	exchange->request = NULL;
+	if (exchange->dead)
+		exchange_bury(exchange);
+	else if (result->status == STORAGE_OK)
+		scram_begin(exchange, &result->account);
+	else if (result->status == STORAGE_NOT_FOUND)
+		scram_lookup(exchange);
+	else
+		exchange_unavailable(exchange, result);
+}
+
+/* Asks the next driver for the keys. */
+static void scram_lookup(struct exchange *exchange)
+{
+	struct sm_domain *domain = exchange->domain;
+
+	if (exchange->bare != NULL && exchange->auth < domain->auth_count)
+		exchange->request = auth_lookup(
+			domain->auth[exchange->auth++], exchange->bare,
+			scram_looked_up, exchange);
+	else
+		scram_begin(exchange, NULL);
+}
+
+/* Who it is, by a probe; -1: the exchange has failed. */
+static int scram_probe(struct exchange *exchange, const char *bytes,
+		       size_t len)
+{
+	Gsasl_session *probe = scram_session(exchange);
+	const char *name, *authzid;
+	char *output = NULL;
+	size_t output_len = 0;
+	int result = GSASL_MALLOC_ERROR;
+
+	if (probe != NULL)
+		result = gsasl_step(probe, bytes, len, &output, &output_len);
+	gsasl_free(output);
+	if (result == GSASL_NEEDS_MORE) {
+		name = gsasl_property_fast(probe, GSASL_AUTHID);
+		authzid = gsasl_property_fast(probe, GSASL_AUTHZID);
+		result = exchange_identify(exchange, name, authzid);
+	} else {
+		scram_fail(exchange, result);
+		result = -1;
+	}
+	if (probe != NULL)
+		gsasl_finish(probe);
+	return result;
+}
+
+void scram_first(struct exchange *exchange, const char *bytes, size_t len)
+{
+	/* "p" without -PLUS cannot be what the client means; libgsasl would
+	 * take it for a binding of no bytes. */
+	if (len == 0 || memchr(bytes, '\0', len) != NULL ||
+	    (*bytes == 'p') != exchange->mechanism->plus) {
+		exchange_fail(exchange, FAILURE_FREE, "malformed-request",
+			      NULL);
+		return;
+	}
+	if (scram_probe(exchange, bytes, len) != 0)
+		return;
+	buf_add(&exchange->first, bytes, len);
+	scram_lookup(exchange);
+}
+
+/* -- the second message ----------------------------------------------------- */
+
+void scram_next(struct exchange *exchange, const char *bytes, size_t len)
+{
+	char *output = NULL;
+	size_t output_len = 0;
+	int result;
+
+	if (len == 0 || memchr(bytes, '\0', len) != NULL) {
+		exchange_fail(exchange, FAILURE_FREE, "malformed-request",
+			      NULL);
+		return;
+	}
+	result = gsasl_step(exchange->gsasl, bytes, len, &output,
+			    &output_len);
+	if (result == GSASL_OK)
+		exchange_succeed(exchange, output, output_len);
+	else
+		scram_fail(exchange, result);
+	gsasl_free(output);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Running sessions: stanzas from and to the client. Opening is in
+ * session_open.c, ending in session_end.c.
+ */
+#include "sm/session.h"
+
+#include <string.h>
+
+#include "sm/peer.h"
+#include "sm/route.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+
+/* Stanzas that wait for a c2s which is away, for one session. */
+#define HELD_MAX 500
+
+struct session *session_find(struct sm *sm, const char *id)
+{
+	struct session *session = NULL;
+
+	if (id != NULL)
+		HASH_FIND_STR(sm->sessions, id, session);
+	return session;
+}
+
+struct session *session_by_resource(const struct user *user,
+				    const char *resource)
+{
+	struct session *session;
+
+	DL_FOREACH(user->sessions, session) {
+		if (str_equal(jid_resource(session->jid), resource))
+			return session;
+	}
+	return NULL;
+}
+
+/* -- from the client -------------------------------------------------------- */
+
+static void session_closed(struct sm *sm, const struct envelope *envelope,
+			   const struct stanza *control)
+{
+	struct session *session = session_find(sm, envelope->session);
+	const char *reason = element_attr(control->root, "reason");
+
+	openings_cancel(sm, envelope->session, NULL);
+	if (session == NULL)
+		return;
+	if (!str_equal(session->c2s, envelope->from)) {
+		log_warning(sm->log, "session.foreign",
+			    LOG_S("sid", session->id),
+			    LOG_S("from", envelope->from));
+		return;
+	}
+	session_end(session, reason != NULL ? reason : "closed");
+}
+
+void session_control(struct sm *sm, const struct envelope *envelope,
+		     const struct stanza *control, struct work *work)
+{
+	const char *name = control->root->name;
+
+	/* All of these are done, or begun in memory, when this returns: after
+	 * a crash the c2s begins again. */
+	(void)work;
+	if (envelope->session == NULL)
+		return;
+	if (str_equal(name, "closed"))
+		session_closed(sm, envelope, control);
+	else
+		session_open(sm, envelope, control);
+}
+
+/* The number in "SESSION/NUMBER"; 0 when it is not of this session. */
+static uint64_t origin_number(const struct session *session,
+			      const char *origin)
+{
+	size_t len = strlen(session->id);
+	uint64_t number = 0;
+
+	if (origin == NULL || !str_starts(origin, session->id) ||
+	    origin[len] != '/' ||
+	    str_to_u64(origin + len + 1, 1, UINT64_MAX, &number) != 0)
+		return 0;
+	return number;
+}
+
+/* The session is not known here: the c2s opens it again and then repeats the
+ * stanza, which travels back for that. */
+static void session_lost(struct sm *sm, const struct envelope *envelope)
+{
+	struct stanza *refused = envelope_parse(envelope, sm->parser, NULL);
+	struct stanza *control = sm_control_new("lost");
+
+	sm->stats.sessions_lost++;
+	log_info(sm->log, "session.lost", LOG_S("sid", envelope->session),
+		 LOG_S("jid", envelope->to));
+	element_set_attr(control->root, "jid", envelope->to);
+	element_set_attr(control->root, "origin", envelope->origin);
+	if (refused != NULL)
+		element_add_copy(control->root, refused->root);
+	stanza_free(&refused);
+	session_answer(sm, envelope->from, envelope->session, control);
+}
+
+void session_envelope(struct sm *sm, const struct envelope *envelope,
+		      struct work *work)
+{
+	struct session *session = session_find(sm, envelope->session);
+	struct stanza *stanza;
+	struct error err;
+	uint64_t number;
+
+	if (session == NULL) {
+		session_lost(sm, envelope);
+		return;
+	}
+	if (!str_equal(session->c2s, envelope->from)) {
+		log_warning(sm->log, "session.foreign",
+			    LOG_S("sid", session->id),
+			    LOG_S("from", envelope->from));
+		return;
+	}
+	number = origin_number(session, envelope->origin);
+	if (number != 0 && number <= session->last_origin) {
+		sm->stats.repeats++;
+		return;
+	}
+	stanza = envelope_parse(envelope, sm->parser, &err);
+	if (stanza == NULL) {
+		log_warning(sm->log, "session.malformed",
+			    LOG_S("sid", session->id),
+			    LOG_S("reason", err.text));
+		session_kick(session, STREAM_NOT_WELL_FORMED, NULL);
+		return;
+	}
+	if (number != 0)
+		session->last_origin = number;
+	session_received(session, stanza, envelope->origin, work);
+}
+
+/* RFC 6120 section 8.1.2.1: absent, or the client's own bare or full JID. */
+static bool from_is_own(const struct session *session, const char *from)
+{
+	struct jid *jid;
+	bool own;
+
+	if (from == NULL || str_equal(from, jid_full(session->jid)) ||
+	    str_equal(from, jid_bare(session->jid)))
+		return true;
+	jid = jid_parse(from);
+	own = jid != NULL && (jid_equal(jid, session->jid) ||
+			      jid_equal(jid, session->user->jid));
+	jid_free(&jid);
+	return own;
+}
+
+void session_received(struct session *session, struct stanza *stanza,
+		      const char *origin, struct work *work)
+{
+	struct sm *sm = session->sm;
+	int kind = stanza_kind(stanza);
+
+	if (kind < 0) {
+		stanza_free(&stanza);
+		session_kick(session, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+		return;
+	}
+	if (!from_is_own(session, element_attr(stanza->root, "from"))) {
+		stanza_free(&stanza);
+		session_kick(session, STREAM_INVALID_FROM, NULL);
+		return;
+	}
+	sm->stats.stanzas_in[kind]++;
+	element_set_attr(stanza->root, "from", jid_full(session->jid));
+	route_from_session(session, stanza, origin, work);
+}
+
+/* -- to the client ---------------------------------------------------------- */
+
+static void session_hold(struct session *session, const char *xml, size_t len)
+{
+	struct held *held = mem_alloc(sizeof(*held) + len + 1);
+
+	held->len = len;
+	memcpy(held->xml, xml, len);
+	if (session->held_last != NULL)
+		session->held_last->next = held;
+	else
+		session->held = held;
+	session->held_last = held;
+	session->held_count++;
+	/* It is not worth waiting for any longer: ends all of its sessions,
+	 * but not inside this call. */
+	if (session->held_count == HELD_MAX)
+		peer_expire(session->peer);
+}
+
+static enum link_sent session_transmit(struct session *session,
+				       const char *xml, size_t len)
+{
+	struct envelope envelope = {
+		.at = session->c2s,
+		.session = session->id,
+		.payload = xml,
+		.payload_len = len,
+	};
+
+	if (session->sm->link == NULL)
+		return LINK_NO_ROUTE;
+	return link_send(session->sm->link, &envelope);
+}
+
+void session_send(struct session *session, const struct stanza *stanza)
+{
+	struct sm *sm = session->sm;
+	int kind = stanza_kind(stanza);
+
+	if (kind >= 0)
+		sm->stats.stanzas_out[kind]++;
+	buf_clear(&sm->out, 65536);
+	stanza_write(stanza, &sm->out);
+	if (session->held == NULL &&
+	    session_transmit(session, buf_data(&sm->out), sm->out.len) ==
+		    LINK_SENT)
+		return;
+	peer_missed(session->peer);
+	session_hold(session, buf_data(&sm->out), sm->out.len);
+}
+
+void session_flush_held(struct session *session)
+{
+	struct held *held;
+
+	while ((held = session->held) != NULL) {
+		if (session_transmit(session, held->xml, held->len) !=
+		    LINK_SENT) {
+			peer_missed(session->peer);
+			return;
+		}
+		session->held = held->next;
+		if (session->held == NULL)
+			session->held_last = NULL;
+		session->held_count--;
+		mem_free(held);
+	}
+}
+
+void session_answer(struct sm *sm, const char *c2s, const char *id,
+		    struct stanza *control)
+{
+	sm_send_control(sm, c2s, id, control);
+	stanza_free(&control);
+}
+
+void session_tell(struct session *session, struct stanza *control)
+{
+	if (sm_send_control(session->sm, session->c2s, session->id,
+			    control) != LINK_SENT)
+		peer_missed(session->peer);
+	stanza_free(&control);
+}

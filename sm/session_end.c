@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ends of sessions: closed by the client's side, by ours, with the whole
+ * c2s, or without anybody noticing because another sm has taken over.
+ */
+#include "sm/session.h"
+
+#include <string.h>
+
+#include "sm/module.h"
+#include "sm/peer.h"
+#include "sm/route.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+
+/* Out of all lists; the user stays. */
+static void session_unlink(struct session *session)
+{
+	struct sm *sm = session->sm;
+	struct user *user = session->user;
+
+	HASH_DEL(sm->sessions, session);
+	sm->session_count--;
+	DL_DELETE(user->sessions, session);
+	user->session_count--;
+	loop_defer_cancel(sm->loop, &session->snapshot_deferred);
+}
+
+static void session_free(struct session *session)
+{
+	struct sm *sm = session->sm;
+	struct directed *directed, *next;
+	struct held *held;
+
+	while ((held = session->held) != NULL) {
+		session->held = held->next;
+		mem_free(held);
+	}
+	LL_FOREACH_SAFE(session->directed, directed, next)
+		mem_free(directed);
+	for (size_t i = 0; i < sm->module_count; i++)
+		mem_free(session->module_data[i]);
+	mem_free(session->module_data);
+	stanza_free(&session->presence);
+	peer_release(&session->peer);
+	jid_free(&session->jid);
+	mem_free(session->id);
+	mem_free(session->address);
+	mem_free(session->tls);
+	mem_free(session);
+}
+
+void session_forget(struct session *session)
+{
+	session_unlink(session);
+	session_free(session);
+}
+
+/* What the client did not get, in order, once the session is no longer one
+ * that it could be sent to. */
+static void held_leave(struct sm *sm, struct held *held)
+{
+	while (held != NULL) {
+		struct held *next = held->next;
+		struct stanza *stanza =
+			stanza_parse(sm->parser, &stream_ns_client, held->xml,
+				     held->len, NULL);
+
+		if (stanza != NULL)
+			route_leftover(sm, stanza, NULL);
+		mem_free(held);
+		held = next;
+	}
+}
+
+static void run_closed_hooks(struct session *session)
+{
+	struct sm *sm = session->sm;
+
+	for (size_t i = 0; i < sm->module_count; i++) {
+		if (sm->modules[i]->session_closed != NULL)
+			sm->modules[i]->session_closed(session);
+	}
+}
+
+void session_end(struct session *session, const char *reason)
+{
+	struct sm *sm = session->sm;
+	struct user *user = session->user;
+	struct held *held;
+
+	if (session->ending)
+		return;
+	session->ending = true;
+	log_info(sm->log, "session.closed", LOG_S("sid", session->id),
+		 LOG_S("jid", jid_full(session->jid)),
+		 LOG_S("reason", reason));
+	user_pin(user);
+	run_closed_hooks(session);
+	presence_session_closed(session);
+	session_unlink(session);
+	held = session->held;
+	session->held = NULL;
+	session_free(session);
+	held_leave(sm, held);
+	user_unpin(user);
+}
+
+void session_release(struct session *session)
+{
+	struct sm *sm = session->sm;
+	struct user *user = session->user;
+
+	log_info(sm->log, "session.moved", LOG_S("sid", session->id),
+		 LOG_S("jid", jid_full(session->jid)));
+	session->ending = true;
+	user_pin(user);
+	run_closed_hooks(session);
+	session_unlink(session);
+	session_free(session);
+	user_unpin(user);
+}
+
+void session_kick(struct session *session, enum stream_error condition,
+		  const char *text)
+{
+	struct sm *sm = session->sm;
+	struct stanza *control;
+
+	if (session->ending)
+		return;
+	control = sm_control_new("close");
+	element_set_attr(control->root, "condition",
+			 stream_error_condition(condition));
+	element_set_attr(control->root, "text", text);
+	sm_send_control(sm, session->c2s, session->id, control);
+	stanza_free(&control);
+	session_end(session, stream_error_condition(condition));
+}
+
+void session_c2s_gone(struct sm *sm, struct peer *peer)
+{
+	struct session *session, *next;
+
+	openings_cancel(sm, NULL, peer);
+	HASH_ITER(hh, sm->sessions, session, next) {
+		if (session->peer == peer)
+			session_end(session, "c2s is gone");
+	}
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Opens sessions: checks the ticket, waits for the user to be loaded, binds
+ * the resource (RFC 6120 section 7), or restores what a snapshot says.
+ */
+#include <string.h>
+
+#include "sm/module.h"
+#include "sm/peer.h"
+#include "sm/session.h"
+#include "sm/ticket.h"
+#include "util/base/crypto.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+
+/* A session that somebody asked for, while its user is being loaded. */
+struct opening {
+	struct sm *sm;
+	struct user *user; /* pinned */
+	struct peer *peer;
+	char *id;
+	char *resource;	 /* as the client wants it; NULL: any */
+	char *address, *tls, *old_session;
+	struct buf snapshot; /* XML, of a reopen */
+	bool again;	     /* it is a reopen */
+	UT_hash_handle hh;   /* by id */
+};
+
+/* -- answers ---------------------------------------------------------------- */
+
+static void refuse(struct sm *sm, const char *c2s, const char *id,
+		   enum stanza_error error, const char *type)
+{
+	struct stanza *control = sm_control_new("refused");
+	const char *condition = stanza_error_condition(error);
+
+	log_info(sm->log, "session.refused", LOG_S("sid", id),
+		 LOG_S("c2s", c2s), LOG_S("condition", condition));
+	element_set_attr(control->root, "condition", condition);
+	element_set_attr(control->root, "type",
+			 type != NULL ? type : stanza_error_type(error));
+	session_answer(sm, c2s, id, control);
+}
+
+/* A session that was open ends with a stream error. */
+static void refuse_again(struct sm *sm, const char *c2s, const char *id,
+			 enum stream_error error)
+{
+	struct stanza *control = sm_control_new("closed");
+	const char *condition = stream_error_condition(error);
+
+	log_info(sm->log, "session.refused", LOG_S("sid", id),
+		 LOG_S("c2s", c2s), LOG_S("condition", condition));
+	element_set_attr(control->root, "condition", condition);
+	session_answer(sm, c2s, id, control);
+}
+
+static void answer_opened(struct session *session)
+{
+	struct stanza *control = sm_control_new("opened");
+
+	element_set_attr(control->root, "jid", jid_full(session->jid));
+	session_tell(session, control);
+}
+
+/* -- openings --------------------------------------------------------------- */
+
+static void opening_free(struct opening *opening)
+{
+	struct user *user = opening->user;
+
+	HASH_DEL(opening->sm->openings, opening);
+	peer_release(&opening->peer);
+	mem_free(opening->id);
+	mem_free(opening->resource);
+	mem_free(opening->address);
+	mem_free(opening->tls);
+	mem_free(opening->old_session);
+	buf_free(&opening->snapshot);
+	mem_free(opening);
+	user_unpin(user);
+}
+
+void openings_cancel(struct sm *sm, const char *id, const struct peer *peer)
+{
+	struct opening *opening, *next;
+
+	HASH_ITER(hh, sm->openings, opening, next) {
+		if ((id != NULL && !str_equal(opening->id, id)) ||
+		    (peer != NULL && opening->peer != peer))
+			continue;
+		user_need_cancel(opening->user, opening);
+		opening_free(opening);
+	}
+}
+
+/* -- binding ---------------------------------------------------------------- */
+
+/* The full JID for this opening; NULL after a refusal. */
+static struct jid *choose_jid(struct opening *opening)
+{
+	struct sm *sm = opening->sm;
+	char random[33];
+	const char *resource = opening->resource;
+	struct jid *jid;
+
+	if (resource == NULL) {
+		/* RFC 6120 section 7.6: not to be guessed, since knowing a
+		 * full JID is knowing that its owner is online. */
+		loop_random_hex(sm->loop, random, 32);
+		resource = random;
+	}
+	jid = jid_with_resource(opening->user->jid, resource);
+	if (jid == NULL && opening->again)
+		refuse_again(sm, opening->peer->name, opening->id,
+			     STREAM_UNDEFINED_CONDITION);
+	else if (jid == NULL)
+		refuse(sm, opening->peer->name, opening->id,
+		       STANZA_BAD_REQUEST, "modify");
+	return jid;
+}
+
+/* RFC 6120 section 7.7.2.2, the second way: the newcomer gets the resource.
+ * False: the session that is there is newer, and stays. */
+static bool settle_conflicts(struct opening *opening, const struct jid *jid,
+			     int64_t since)
+{
+	struct user *user = opening->user;
+	struct session *other =
+		session_by_resource(user, jid_resource(jid));
+
+	if (other != NULL && opening->again && other->since > since)
+		return false;
+	if (other != NULL)
+		session_kick(other, STREAM_CONFLICT,
+			     "another client took this resource");
+	other = session_find(opening->sm, opening->old_session);
+	if (other != NULL && other->user == user)
+		session_kick(other, STREAM_CONFLICT, NULL);
+	return true;
+}
+
+static struct session *session_new(struct opening *opening, struct jid *jid)
+{
+	struct sm *sm = opening->sm;
+	struct session *session = mem_new(struct session);
+
+	session->sm = sm;
+	session->user = opening->user;
+	session->id = mem_strdup(opening->id);
+	session->peer = opening->peer;
+	session->c2s = opening->peer->name;
+	opening->peer = NULL;
+	session->jid = jid;
+	session->address = opening->address;
+	session->tls = opening->tls;
+	opening->address = opening->tls = NULL;
+	session->since = loop_time_us(sm->loop);
+	session->module_data =
+		mem_calloc(sm->module_count, sizeof(*session->module_data));
+	for (size_t i = 0; i < sm->module_count; i++) {
+		if (sm->modules[i]->session_size > 0)
+			session->module_data[i] =
+				mem_alloc(sm->modules[i]->session_size);
+	}
+	HASH_ADD_KEYPTR(hh, sm->sessions, session->id, strlen(session->id),
+			session);
+	sm->session_count++;
+	DL_APPEND(opening->user->sessions, session);
+	opening->user->session_count++;
+	return session;
+}
+
+static void session_start(struct session *session, const char *event)
+{
+	struct sm *sm = session->sm;
+	bool was_available = session->available;
+
+	log_info(sm->log, event, LOG_S("sid", session->id),
+		 LOG_S("jid", jid_full(session->jid)),
+		 LOG_S("c2s", session->c2s),
+		 LOG_S("address", session->address),
+		 LOG_S("tls", session->tls));
+	answer_opened(session);
+	session_changed(session);
+	for (size_t i = 0; i < sm->module_count; i++) {
+		if (sm->modules[i]->session_opened != NULL)
+			sm->modules[i]->session_opened(session);
+	}
+	if (was_available)
+		presence_session_restored(session);
+}
+
+static void open_new(struct opening *opening)
+{
+	struct sm *sm = opening->sm;
+	struct jid *jid = choose_jid(opening);
+	size_t max = (size_t)sm->options->resources_max;
+
+	if (jid == NULL)
+		return;
+	settle_conflicts(opening, jid, 0);
+	if (opening->user->session_count >= max) {
+		refuse(sm, opening->peer->name, opening->id,
+		       STANZA_RESOURCE_CONSTRAINT, "wait");
+		jid_free(&jid);
+		return;
+	}
+	sm->stats.sessions_opened++;
+	session_start(session_new(opening, jid), "session.open");
+}
+
+static void open_again(struct opening *opening)
+{
+	struct sm *sm = opening->sm;
+	struct buf *snapshot = &opening->snapshot;
+	struct session *session;
+	int64_t since = 0;
+	char *resource = NULL;
+	struct jid *jid;
+
+	/* Without a snapshot it had just been opened. */
+	if (snapshot->len > 0 &&
+	    snapshot_peek(sm, buf_data(snapshot), snapshot->len, &resource,
+			  &since) != 0) {
+		refuse_again(sm, opening->peer->name, opening->id,
+			     STREAM_UNDEFINED_CONDITION);
+		return;
+	}
+	if (resource != NULL) {
+		mem_free(opening->resource);
+		opening->resource = resource;
+	}
+	jid = choose_jid(opening);
+	if (jid == NULL)
+		return;
+	if (!settle_conflicts(opening, jid, since)) {
+		refuse_again(sm, opening->peer->name, opening->id,
+			     STREAM_CONFLICT);
+		jid_free(&jid);
+		return;
+	}
+	sm->stats.sessions_reopened++;
+	session = session_new(opening, jid);
+	if (snapshot->len > 0)
+		snapshot_read(session, buf_data(snapshot), snapshot->len);
+	session_start(session, "session.reopen");
+}
+
+static void opening_ready(struct user *user, void *ctx)
+{
+	struct opening *opening = ctx;
+	struct sm *sm = opening->sm;
+	const char *c2s = opening->peer->name;
+
+	if (user->state != USER_READY) {
+		if (opening->again)
+			refuse_again(sm, c2s, opening->id,
+				     STREAM_INTERNAL_SERVER_ERROR);
+		else
+			refuse(sm, c2s, opening->id,
+			       STANZA_INTERNAL_SERVER_ERROR, "wait");
+	} else if (!user->has_account || user->domain->stale) {
+		if (opening->again)
+			refuse_again(sm, c2s, opening->id,
+				     STREAM_NOT_AUTHORIZED);
+		else
+			refuse(sm, c2s, opening->id,
+			       STANZA_NOT_ALLOWED, NULL);
+	} else if (opening->again) {
+		open_again(opening);
+	} else {
+		open_new(opening);
+	}
+	opening_free(opening);
+}
+
+/* -- asked by a c2s --------------------------------------------------------- */
+
+static bool ticket_is_good(struct sm *sm, const struct envelope *envelope,
+			   const struct jid *jid, const char *ticket,
+			   bool again)
+{
+	struct ticket_facts facts = { .c2s = envelope->from,
+				      .session = envelope->session,
+				      .jid = jid_full(jid) };
+
+	return ticket != NULL &&
+	       ticket_check(sm->ticket_secret, &facts, ticket,
+			    loop_time_us(sm->loop), again ? 0 : TICKET_LIFE);
+}
+
+/* It is here already: the c2s lost sight of us for a moment. */
+static bool answer_known(struct sm *sm, const struct envelope *envelope,
+			 const struct jid *jid)
+{
+	struct session *session = session_find(sm, envelope->session);
+	struct peer *peer;
+
+	if (session == NULL || !jid_equal(session->user->jid, jid))
+		return false;
+	peer = peer_use(sm, envelope->from, envelope->epoch);
+	peer_release(&session->peer);
+	session->peer = peer;
+	session->c2s = peer->name;
+	answer_opened(session);
+	session_changed(session);
+	session_flush_held(session);
+	return true;
+}
+
+static void opening_start(struct sm *sm, const struct envelope *envelope,
+			  const struct element *element, bool again,
+			  struct sm_domain *domain, const struct jid *jid)
+{
+	struct opening *opening = mem_new(struct opening);
+	const char *text = element_text(element);
+
+	/* The newest request for a session is the one that counts. */
+	openings_cancel(sm, envelope->session, NULL);
+	opening->sm = sm;
+	opening->id = mem_strdup(envelope->session);
+	opening->peer = peer_use(sm, envelope->from, envelope->epoch);
+	opening->resource = mem_strdup(element_attr(element, "resource"));
+	opening->address = mem_strdup(element_attr(element, "address"));
+	opening->tls = mem_strdup(element_attr(element, "tls"));
+	opening->old_session =
+		mem_strdup(element_attr(element, "old-session"));
+	opening->again = again;
+	/* What is not base64 leaves it empty, as does no snapshot. */
+	if (again)
+		base64_decode(&opening->snapshot, text, strlen(text));
+	HASH_ADD_KEYPTR(hh, sm->openings, opening->id, strlen(opening->id),
+			opening);
+	opening->user = user_get(sm, domain, jid);
+	user_pin(opening->user);
+	user_need(opening->user, opening_ready, opening);
+}
+
+void session_open(struct sm *sm, const struct envelope *envelope,
+		  const struct stanza *control)
+{
+	const struct element *element = control->root;
+	bool again = str_equal(element->name, "reopen");
+	const char *text = element_attr(element, "jid");
+	struct jid *jid = text != NULL ? jid_parse(text) : NULL;
+	struct sm_domain *domain =
+		jid != NULL ? sm_domain(sm, jid_domain(jid)) : NULL;
+
+	if (domain == NULL || !jid_is_bare(jid) ||
+	    !ticket_is_good(sm, envelope, jid,
+			    element_attr(element, "ticket"), again)) {
+		if (again)
+			refuse_again(sm, envelope->from, envelope->session,
+				     STREAM_NOT_AUTHORIZED);
+		else
+			refuse(sm, envelope->from, envelope->session,
+			       STANZA_NOT_AUTHORIZED, NULL);
+	} else if (answer_known(sm, envelope, jid)) {
+		log_debug(sm->log, "session.known",
+			  LOG_S("sid", envelope->session));
+	} else if (session_find(sm, envelope->session) != NULL) {
+		refuse(sm, envelope->from, envelope->session,
+		       STANZA_CONFLICT, NULL);
+	} else {
+		/* The c2s may know more than we do; if not, we let go of it
+		 * as soon as both know the same. */
+		if (!user_is_ours(sm, jid))
+			users_rebalance(sm);
+		opening_start(sm, envelope, element, again, domain, jid);
+	}
+	jid_free(&jid);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The queue of stanzas for local addresses: in order, at the end of the turn,
+ * and held back while their user is being loaded.
+ */
+#include "sm/route.h"
+
+#include "sm/session.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+
+/* Stanzas that wait for one user to be loaded. */
+#define WAITING_MAX 10000
+
+int stanza_kind(const struct stanza *stanza)
+{
+	const struct element *root = stanza->root;
+
+	if (!str_equal(root->ns, NS_CLIENT))
+		return -1;
+	if (str_equal(root->name, "message"))
+		return 0;
+	if (str_equal(root->name, "presence"))
+		return 1;
+	return str_equal(root->name, "iq") ? 2 : -1;
+}
+
+static void task_free(struct task **task)
+{
+	struct task *old = *task;
+	struct user *user = old->user;
+
+	*task = NULL;
+	stanza_free(&old->stanza);
+	jid_free(&old->from);
+	jid_free(&old->to);
+	mem_free(old->origin);
+	work_release(&old->work);
+	mem_free(old);
+	if (user != NULL)
+		user_unpin(user);
+}
+
+/* -- running ---------------------------------------------------------------- */
+
+/* Somebody who wants to see our presence is told that there is none; what
+ * else comes as presence is of no interest to a server. */
+static void presence_to_server(struct sm *sm, struct task *task)
+{
+	const char *type = element_attr(task->stanza->root, "type");
+	struct stanza *reply;
+
+	if (!str_equal(type, "subscribe") && !str_equal(type, "probe"))
+		return;
+	reply = stanza_new("presence", NS_CLIENT);
+	element_set_attr(reply->root, "type", "unsubscribed");
+	element_set_attr(reply->root, "from", jid_full(task->to));
+	element_set_attr(reply->root, "to", jid_bare(task->from));
+	route_stanza(sm, reply, NULL, task->work);
+}
+
+static void task_to_server(struct sm *sm, struct task *task)
+{
+	switch (stanza_kind(task->stanza)) {
+	case 0:
+		route_error(sm, task->stanza, STANZA_SERVICE_UNAVAILABLE,
+			    NULL);
+		break;
+	case 1:
+		presence_to_server(sm, task);
+		break;
+	default:
+		iq_to_server(task);
+		break;
+	}
+}
+
+static void task_to_user(struct task *task)
+{
+	switch (stanza_kind(task->stanza)) {
+	case 0:
+		message_to_user(task);
+		break;
+	case 1:
+		presence_to_user(task);
+		break;
+	default:
+		iq_to_user(task);
+		break;
+	}
+}
+
+static void task_run(struct sm *sm, struct task *task)
+{
+	if (task->refused)
+		route_error(sm, task->stanza, STANZA_INTERNAL_SERVER_ERROR,
+			    "the storage is unavailable");
+	else if (task->domain->stale)
+		route_error(sm, task->stanza, STANZA_REMOTE_SERVER_NOT_FOUND,
+			    NULL);
+	else if (task->user == NULL)
+		task_to_server(sm, task);
+	else
+		task_to_user(task);
+}
+
+static void tasks_run(struct deferred *deferred)
+{
+	struct sm *sm = container_of(deferred, struct sm, run_tasks);
+	struct task *task;
+
+	while ((task = sm->tasks) != NULL) {
+		sm->tasks = task->next;
+		if (sm->tasks == NULL)
+			sm->tasks_last = NULL;
+		sm->task_count--;
+		task_run(sm, task);
+		task_free(&task);
+	}
+}
+
+/* -- the queues ------------------------------------------------------------- */
+
+static void task_append(struct task **first, struct task **last,
+			struct task *task)
+{
+	task->next = NULL;
+	if (*last != NULL)
+		(*last)->next = task;
+	else
+		*first = task;
+	*last = task;
+}
+
+static void task_queue(struct sm *sm, struct task *task)
+{
+	task_append(&sm->tasks, &sm->tasks_last, task);
+	loop_defer(sm->loop, &sm->run_tasks, tasks_run);
+}
+
+void tasks_resume(struct user *user)
+{
+	struct task *task;
+
+	while ((task = user->waiting) != NULL) {
+		user->waiting = task->next;
+		task->refused = user->state != USER_READY;
+		task_queue(user->sm, task);
+	}
+	user->waiting_last = NULL;
+	user->waiting_count = 0;
+}
+
+void task_add(struct sm *sm, struct sm_domain *domain, struct stanza *stanza,
+	      const struct jid *from, const struct jid *to,
+	      const char *origin, struct work *work)
+{
+	struct user *user = NULL;
+	struct task *task;
+
+	if (jid_local(to) != NULL)
+		user = user_get(sm, domain, to);
+	if (user != NULL && user->waiting_count >= WAITING_MAX) {
+		route_error(sm, stanza, STANZA_RESOURCE_CONSTRAINT, NULL);
+		stanza_free(&stanza);
+		return;
+	}
+	task = mem_new(struct task);
+	task->user = user;
+	task->sm = sm;
+	task->domain = domain;
+	task->stanza = stanza;
+	task->from = jid_copy(from);
+	task->to = jid_copy(to);
+	task->origin = mem_strdup(origin);
+	task->work = work_hold(work);
+	sm->task_count++;
+	if (user == NULL) {
+		task_queue(sm, task);
+		return;
+	}
+	user_pin(user);
+	if (user->state == USER_LOADING) {
+		task_append(&user->waiting, &user->waiting_last, task);
+		user->waiting_count++;
+	} else {
+		task_queue(sm, task);
+	}
+}
+
+static void task_list_free(struct task *tasks)
+{
+	while (tasks != NULL) {
+		struct task *next = tasks->next;
+
+		task_free(&tasks);
+		tasks = next;
+	}
+}
+
+void tasks_free(struct sm *sm)
+{
+	struct user *user, *next;
+
+	loop_defer_cancel(sm->loop, &sm->run_tasks);
+	task_list_free(sm->tasks);
+	sm->tasks = sm->tasks_last = NULL;
+	HASH_ITER(hh, sm->users, user, next) {
+		struct task *waiting = user->waiting;
+
+		user->waiting = user->waiting_last = NULL;
+		task_list_free(waiting);
+	}
+	sm->task_count = 0;
+}
