@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# ctl: chappectl. Once ctl/main.c is there:
-#   bin_PROGRAMS += chappectl
-#   chappectl_SOURCES = ctl/main.c ctl/thing.c ctl/thing.h
-#   chappectl_LDADD = $(ROLE_LIBS)
-# or with $(STORAGE_LIBS), which then also needs
-#   chappectl_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
+# ctl: chappectl.
+
+bin_PROGRAMS += chappectl
+chappectl_SOURCES = ctl/main.c ctl/ctl.h ctl/cli.c ctl/commands.c ctl/call.c \
+	ctl/table.c ctl/password.c ctl/options.c
+chappectl_LDADD = router/libroptions.a c2s/libc2soptions.a sm/libsmoptions.a \
+	$(ROLE_LIBS)

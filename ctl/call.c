@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One conversation over an admin link: commands go out, rows and results come
+ * back, and the loop runs only while something is awaited.
+ */
+#include "ctl/ctl.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "util/base/mem.h"
+#include "util/base/str.h"
+#include "util/xmpp/ns.h"
+
+/* How long a router, and whoever serves a name, may take to appear. */
+#define CONNECT_MS 5000
+
+struct ctl_call {
+	struct ctl *ctl;
+	struct role_env env;
+	struct log log;
+	char instance[32];
+	struct loop *loop;
+	struct link *link;
+	struct stanza_parser *parser;
+	struct table *table;
+	struct buf arguments; /* of the next command, as XML */
+	uint64_t last_id;
+	unsigned waiting;  /* answers outstanding */
+	bool watching;	   /* a router has told us who is there */
+	int code;	   /* the worst answer of this command */
+	bool timed_out;
+	struct timer timer;
+};
+
+/* -- waiting ------------------------------------------------------------------ */
+
+static void on_timer(struct timer *timer)
+{
+	struct ctl_call *call = container_of(timer, struct ctl_call, timer);
+
+	call->timed_out = true;
+	loop_stop(call->loop);
+}
+
+static bool is_connected(const struct ctl_call *call)
+{
+	return call->watching;
+}
+
+static bool is_answered(const struct ctl_call *call)
+{
+	return call->waiting == 0;
+}
+
+static void run_until(struct ctl_call *call, uint64_t ms,
+		      bool (*done)(const struct ctl_call *call))
+{
+	call->timed_out = false;
+	timer_start(&call->timer, call->loop, ms, on_timer);
+	while (!done(call) && !call->timed_out)
+		loop_run(call->loop);
+	timer_stop(&call->timer);
+}
+
+static void answered(struct ctl_call *call, int code)
+{
+	if (code > call->code)
+		call->code = code;
+	if (call->waiting && --call->waiting == 0)
+		loop_stop(call->loop);
+}
+
+/* -- answers ------------------------------------------------------------------ */
+
+static int code_of(const char *status)
+{
+	static const struct {
+		const char *status;
+		int code;
+	} codes[] = { { "ok", CTL_OK },		  { "invalid", CTL_USAGE },
+		      { "not-found", CTL_NOT_FOUND },
+		      { "conflict", CTL_CONFLICT },
+		      { "unavailable", CTL_UNAVAILABLE } };
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+		if (str_equal(codes[i].status, status))
+			return codes[i].code;
+	return CTL_FAILED;
+}
+
+static void take_row(struct ctl_call *call, const char *from,
+		     const struct element *row)
+{
+	struct element *field = element_child(row, "field", NS_LINK);
+
+	table_row(call->table);
+	table_field(call->table, "instance", from);
+	for (; field; field = element_next_same(field)) {
+		const char *name = element_attr(field, "name");
+
+		if (name && !str_equal(name, "instance"))
+			table_field(call->table, name, element_text(field));
+	}
+}
+
+static void take_result(struct ctl_call *call, const char *from,
+			const struct element *result)
+{
+	int code = code_of(element_attr(result, "status"));
+	const char *text = element_attr(result, "text");
+
+	if (code != CTL_OK)
+		ctl_complain("%s: %s", from,
+			     text ? text : element_attr(result, "status"));
+	answered(call, code);
+}
+
+static void received(struct link *link, const struct envelope *envelope,
+		     struct link_receipt receipt, void *ctx)
+{
+	struct ctl_call *call = ctx;
+	struct stanza *stanza = envelope_parse(envelope, call->parser, NULL);
+
+	link_processed(link, receipt);
+	if (!stanza)
+		return;
+	if (element_is(stanza->root, "row", NS_LINK))
+		take_row(call, envelope->from, stanza->root);
+	else if (element_is(stanza->root, "result", NS_LINK))
+		take_result(call, envelope->from, stanza->root);
+	stanza_free(&stanza);
+}
+
+static void undelivered(struct link *link, const struct envelope *envelope,
+			const char *reason, void *ctx)
+{
+	struct ctl_call *call = ctx;
+
+	(void)link;
+	ctl_complain("%s does not answer: %s",
+		     envelope->at ? envelope->at : envelope->to, reason);
+	answered(call, CTL_UNAVAILABLE);
+}
+
+static void state_changed(struct link *link, bool connected, void *ctx)
+{
+	struct ctl_call *call = ctx;
+
+	(void)link;
+	call->watching = connected;
+	if (connected)
+		loop_stop(call->loop);
+}
+
+/* -- opening -------------------------------------------------------------------- */
+
+static const struct link_handlers handlers = {
+	.received = received,
+	.undelivered = undelivered,
+	.state = state_changed,
+};
+
+static struct ctl_call *call_new(struct ctl *ctl, struct loop *loop)
+{
+	struct ctl_call *call = mem_new(struct ctl_call);
+	char digits[17];
+
+	call->ctl = ctl;
+	call->loop = loop;
+	call->parser = stanza_parser_new();
+	call->table = table_new();
+	loop_random_hex(loop, digits, 16);
+	str_copy(call->instance, sizeof(call->instance), "admin-");
+	str_copy(call->instance + 6, sizeof(call->instance) - 6, digits);
+	log_init(&call->log, "chappectl");
+	call->log.level = LOG_LEVEL_ERROR;
+	call->env = (struct role_env){ .loop = loop,
+				       .log = &call->log,
+				       .config = ctl->config,
+				       .instance = call->instance,
+				       .plain_link = true };
+	return call;
+}
+
+struct ctl_call *ctl_call_open(struct ctl *ctl)
+{
+	struct error err = { "" };
+	struct loop *loop = loop_new(&err);
+	struct ctl_call *call;
+
+	if (!loop) {
+		ctl_complain("%s", err.text);
+		return NULL;
+	}
+	call = call_new(ctl, loop);
+	call->link = role_link_new(&call->env, &ctl->options->common, NULL,
+				   &handlers, call, &err);
+	if (!call->link) {
+		ctl_complain("%s", err.text);
+		ctl_call_close(&call);
+		return NULL;
+	}
+	run_until(call, CONNECT_MS, is_connected);
+	if (!call->watching) {
+		ctl_complain("no router answers at %s",
+			     ctl->options->common.routers[0]);
+		ctl_call_close(&call);
+	}
+	return call;
+}
+
+void ctl_call_close(struct ctl_call **call)
+{
+	struct ctl_call *old = *call;
+
+	if (!old)
+		return;
+	timer_stop(&old->timer);
+	if (old->link)
+		link_close(&old->link);
+	stanza_parser_free(&old->parser);
+	table_free(&old->table);
+	buf_free_secret(&old->arguments);
+	loop_free(&old->loop);
+	mem_free(old);
+	*call = NULL;
+}
+
+struct table *ctl_call_table(struct ctl_call *call)
+{
+	return call->table;
+}
+
+/* -- sending ---------------------------------------------------------------------- */
+
+void ctl_call_argument(struct ctl_call *call, const char *name,
+		       const char *value)
+{
+	struct buf *to = &call->arguments;
+
+	buf_add_str(to, "<link:argument");
+	buf_add_attr(to, "name", name);
+	buf_add_str(to, ">");
+	buf_add_xml_text(to, value, strlen(value));
+	buf_add_str(to, "</link:argument>");
+}
+
+static void send_one(struct ctl_call *call, const char *at, const char *to,
+		     const char *name)
+{
+	struct buf payload = { 0 };
+	struct envelope envelope = { .at = at, .to = to, .control = true };
+
+	buf_add_str(&payload, "<link:command");
+	buf_add_attr(&payload, "name", name);
+	buf_addf(&payload, " id='%" PRIu64 "'>", ++call->last_id);
+	buf_add(&payload, buf_data(&call->arguments), call->arguments.len);
+	buf_add_str(&payload, "</link:command>");
+	envelope.payload = buf_data(&payload);
+	envelope.payload_len = payload.len;
+	call->waiting++;
+	if (link_send(call->link, &envelope) == LINK_NO_ROUTE) {
+		ctl_complain("%s is not there", at ? at : to);
+		answered(call, CTL_UNAVAILABLE);
+	}
+	buf_free_secret(&payload);
+}
+
+/* Waits for all answers and gives the worst. */
+static int finish(struct ctl_call *call)
+{
+	run_until(call, (uint64_t)call->ctl->options->timeout, is_answered);
+	if (call->waiting) {
+		ctl_complain("no answer in time");
+		call->code = CTL_UNAVAILABLE;
+		call->waiting = 0;
+	}
+	buf_free_secret(&call->arguments);
+	return call->code;
+}
+
+int ctl_call_serving(struct ctl_call *call, const char *to, const char *name)
+{
+	call->code = CTL_OK;
+	send_one(call, NULL, to, name);
+	return finish(call);
+}
+
+int ctl_call_instance(struct ctl_call *call, const char *instance,
+		      const char *name)
+{
+	call->code = CTL_OK;
+	send_one(call, instance, NULL, name);
+	return finish(call);
+}
+
+struct broadcast {
+	struct ctl_call *call;
+	const char *kind; /* NULL: every role */
+	const char *name;
+	unsigned sent;
+};
+
+/* A link's own name is a name with one member: itself. */
+static void send_to_member(const char *name, const struct member *list,
+			   size_t count, void *ctx)
+{
+	struct broadcast *broadcast = ctx;
+
+	if (count != 1 || !str_equal(name, list[0].name) || !list[0].epoch ||
+	    str_equal(list[0].kind, "admin") ||
+	    (broadcast->kind && !str_equal(list[0].kind, broadcast->kind)))
+		return;
+	send_one(broadcast->call, name, NULL, broadcast->name);
+	broadcast->sent++;
+}
+
+int ctl_call_kind(struct ctl_call *call, const char *kind, const char *name)
+{
+	struct broadcast broadcast = { call, kind, name, 0 };
+	const char *router;
+
+	call->code = CTL_OK;
+	if (!kind || !str_equal(kind, "router"))
+		members_each(link_members(call->link), send_to_member,
+			     &broadcast);
+	if (!kind || str_equal(kind, "router"))
+		for (size_t i = 0; (router = link_router(call->link, i)); i++) {
+			send_one(call, router, NULL, name);
+			broadcast.sent++;
+		}
+	if (!broadcast.sent) {
+		ctl_complain("there is no %s", kind ? kind : "role");
+		return CTL_UNAVAILABLE;
+	}
+	return finish(call);
+}

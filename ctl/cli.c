@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line: options, finding the command, usage texts.
+ */
+#include "ctl/ctl.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+
+void ctl_complain(const char *format, ...)
+{
+	va_list args;
+
+	fputs("chappectl: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+static void usage(FILE *to)
+{
+	const struct ctl_command *command;
+
+	fputs("Usage: chappectl [-c FILE] [--json] COMMAND [ARGUMENT...]\n\n",
+	      to);
+	for (command = ctl_commands; command->words; command++) {
+		int used = fprintf(to, "  %s %s", command->words,
+				   command->arguments);
+
+		fprintf(to, "%*s%s\n", used < 36 ? 36 - used : 2, "",
+			command->help);
+	}
+	fputs("\n  -c FILE           configuration (default: $CHAPPE_CONF or\n"
+	      "                    " SYSCONFDIR "/chappe/chappe.conf)\n"
+	      "  --json            answers as a JSON array of objects\n"
+	      "  --password-stdin  passwords from the standard input\n"
+	      "  -V, -h            version, this text\n",
+	      to);
+}
+
+/* How many of the words on the command line are the command's; 0: another. */
+static int words_matching(const char *words, int count, char *const given[])
+{
+	int matched = 0;
+
+	while (*words) {
+		size_t len = strcspn(words, " ");
+
+		if (matched >= count || strlen(given[matched]) != len ||
+		    strncmp(words, given[matched], len) != 0)
+			return 0;
+		matched++;
+		words += len + strspn(words + len, " ");
+	}
+	return matched;
+}
+
+static int find_command(struct ctl *ctl, int count, char *given[])
+{
+	const struct ctl_command *command;
+
+	for (command = ctl_commands; command->words; command++) {
+		int words = words_matching(command->words, count, given);
+
+		if (!words)
+			continue;
+		ctl->command = command;
+		ctl->arguments = given + words;
+		ctl->argument_count = count - words;
+		if (ctl->argument_count >= command->min &&
+		    (command->max < 0 ||
+		     ctl->argument_count <= command->max))
+			return 0;
+		ctl_complain("usage: chappectl %s %s", command->words,
+			     command->arguments);
+		return -1;
+	}
+	ctl_complain("there is no command '%s'; chappectl -h lists them",
+		     given[0]);
+	return -1;
+}
+
+/* A long option, which getopt(3) hands over as the value of "--". */
+static int long_option(const char *name)
+{
+	static const struct {
+		const char *name;
+		int letter;
+	} options[] = { { "json", 'j' },	   { "password-stdin", 'p' },
+			{ "help", 'h' },	   { "version", 'V' } };
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
+		if (str_equal(options[i].name, name))
+			return options[i].letter;
+	ctl_complain("there is no option --%s", name);
+	return '?';
+}
+
+/* Exit code, or -1 to go on. */
+static int read_options(struct ctl *ctl, int argc, char *argv[])
+{
+	int letter;
+
+	while ((letter = getopt(argc, argv, "c:jphV-:")) != -1) {
+		if (letter == '-')
+			letter = long_option(optarg);
+		switch (letter) {
+		case 'c':
+			ctl->config_file = optarg;
+			break;
+		case 'j':
+			ctl->json = true;
+			break;
+		case 'p':
+			ctl->password_stdin = true;
+			break;
+		case 'h':
+			usage(stdout);
+			return CTL_OK;
+		case 'V':
+			puts("chappectl " PACKAGE_VERSION);
+			return CTL_OK;
+		default:
+			return CTL_USAGE;
+		}
+	}
+	if (optind == argc) {
+		usage(stderr);
+		return CTL_USAGE;
+	}
+	return find_command(ctl, argc - optind, argv + optind) < 0 ? CTL_USAGE
+								   : -1;
+}
+
+int ctl_main(int argc, char *argv[])
+{
+	static const struct section *const sections[] = { &ctl_section, NULL };
+	struct ctl ctl = { .config_file = getenv("CHAPPE_CONF") };
+	struct error err = { "" };
+	struct config *config;
+	int code;
+
+	if (!ctl.config_file || !*ctl.config_file)
+		ctl.config_file = SYSCONFDIR "/chappe/chappe.conf";
+	code = read_options(&ctl, argc, argv);
+	if (code >= 0)
+		return code;
+	config = config_load(ctl.config_file, sections, false, &err);
+	if (!config) {
+		ctl_complain("%s", err.text);
+		return CTL_FAILED;
+	}
+	ctl.config = config;
+	ctl.options = config_get(config, ctl_section.name, 0, NULL);
+	code = ctl.command->run(&ctl);
+	ctl_call_close(&ctl.call);
+	config_free(&config);
+	return code;
+}

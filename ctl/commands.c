@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What chappectl can do: one table, and a short function for each row.
+ */
+#include "ctl/ctl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "c2s/options.h"
+#include "router/options.h"
+#include "sm/options.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+#include "util/role/domain_options.h"
+#include "util/xmpp/jid.h"
+
+/* Accounts in one command of an import: about a second of key derivation. */
+#define IMPORT_BATCH 500
+
+const struct section *const ctl_all_sections[] = {
+	&router_section, &link_section, &c2s_section,  &sm_section,
+	&storage_section, &domain_section, &ctl_section, NULL
+};
+
+static int print_rows(struct ctl *ctl, int code)
+{
+	struct buf text = { 0 };
+
+	table_print(ctl_call_table(ctl->call), ctl->json, &text);
+	fputs(buf_data(&text), stdout);
+	buf_free(&text);
+	return code;
+}
+
+/* "Done: alice@example.org was added", or its JSON. */
+static void say(const struct ctl *ctl, const char *jid, const char *what)
+{
+	struct table *table;
+	struct buf text = { 0 };
+
+	if (!ctl->json) {
+		printf("%s %s\n", jid, what);
+		return;
+	}
+	table = table_new();
+	table_row(table);
+	table_field(table, "jid", jid);
+	table_field(table, "result", what);
+	table_print(table, true, &text);
+	fputs(buf_data(&text), stdout);
+	buf_free(&text);
+	table_free(&table);
+}
+
+/* The account that the first argument names, prepared; NULL after a
+ * complaint. */
+static struct jid *account_argument(const struct ctl *ctl)
+{
+	struct jid *jid = jid_parse(ctl->arguments[0]);
+
+	if (!jid || !jid_is_bare(jid)) {
+		ctl_complain("'%s' is not of the form NAME@DOMAIN",
+			     ctl->arguments[0]);
+		jid_free(&jid);
+	}
+	return jid;
+}
+
+/* A command about one account, answered by whoever serves it. */
+static int account_command(struct ctl *ctl, const char *name,
+			   bool with_password, const char *done)
+{
+	struct jid *jid = account_argument(ctl);
+	char *password = NULL;
+	int code = CTL_USAGE;
+
+	if (!jid)
+		return CTL_USAGE;
+	if (with_password) {
+		password = ctl_password(ctl, jid_full(jid));
+		if (!password)
+			goto out;
+	}
+	code = CTL_UNAVAILABLE;
+	ctl->call = ctl_call_open(ctl);
+	if (!ctl->call)
+		goto out;
+	ctl_call_argument(ctl->call, "jid", jid_full(jid));
+	if (password)
+		ctl_call_argument(ctl->call, "password", password);
+	code = ctl_call_serving(ctl->call, jid_full(jid), name);
+	if (code == CTL_OK && done)
+		say(ctl, jid_full(jid), done);
+	else if (code == CTL_OK)
+		print_rows(ctl, code);
+out:
+	mem_free_secret(password);
+	jid_free(&jid);
+	return code;
+}
+
+static int user_add(struct ctl *ctl)
+{
+	return account_command(ctl, "user.add", true, "added");
+}
+
+static int user_passwd(struct ctl *ctl)
+{
+	return account_command(ctl, "user.passwd", true, "has a new password");
+}
+
+static int user_del(struct ctl *ctl)
+{
+	return account_command(ctl, "user.del", false, "deleted");
+}
+
+static int user_show(struct ctl *ctl)
+{
+	return account_command(ctl, "user.show", false, NULL);
+}
+
+static int user_list(struct ctl *ctl)
+{
+	char *domain = jid_prepare_domain(ctl->arguments[0]);
+	int code;
+
+	if (!domain) {
+		ctl_complain("'%s' is no domain", ctl->arguments[0]);
+		return CTL_USAGE;
+	}
+	ctl->call = ctl_call_open(ctl);
+	code = CTL_UNAVAILABLE;
+	if (ctl->call) {
+		ctl_call_argument(ctl->call, "domain", domain);
+		code = ctl_call_serving(ctl->call, domain, "user.list");
+		if (code == CTL_OK)
+			print_rows(ctl, code);
+	}
+	mem_free(domain);
+	return code;
+}
+
+/* -- import ----------------------------------------------------------------- */
+
+struct import {
+	struct ctl *ctl;
+	struct buf lines; /* of the batch */
+	char *domain;	  /* of the batch */
+	size_t in_batch;
+	size_t line; /* number of the current one */
+	int code;
+};
+
+static void import_flush(struct import *import)
+{
+	int code;
+
+	if (import->in_batch) {
+		ctl_call_argument(import->ctl->call, "accounts",
+				  buf_data(&import->lines));
+		code = ctl_call_serving(import->ctl->call, import->domain,
+					"user.import");
+		if (code > import->code)
+			import->code = code;
+	}
+	buf_free_secret(&import->lines);
+	import->in_batch = 0;
+	mem_free(import->domain);
+	import->domain = NULL;
+}
+
+static void import_line(struct import *import, char *line)
+{
+	char *space = strchr(line, ' ');
+	struct jid *jid;
+
+	import->line++;
+	if (!*line)
+		return;
+	if (space)
+		*space = '\0';
+	jid = space && space[1] ? jid_parse(line) : NULL;
+	if (!jid || !jid_is_bare(jid)) {
+		ctl_complain("line %zu is not of the form "
+			     "'NAME@DOMAIN PASSWORD'", import->line);
+		import->code = CTL_FAILED;
+		jid_free(&jid);
+		return;
+	}
+	if (import->domain && !str_equal(import->domain, jid_domain(jid)))
+		import_flush(import);
+	if (!import->domain)
+		import->domain = mem_strdup(jid_domain(jid));
+	buf_add_str(&import->lines, jid_full(jid));
+	buf_add_char(&import->lines, ' ');
+	buf_add_str(&import->lines, space + 1);
+	buf_add_char(&import->lines, '\n');
+	jid_free(&jid);
+	if (++import->in_batch == IMPORT_BATCH)
+		import_flush(import);
+}
+
+static int user_import(struct ctl *ctl)
+{
+	struct import import = { .ctl = ctl };
+	char *line = NULL;
+	size_t size = 0;
+
+	ctl->call = ctl_call_open(ctl);
+	if (!ctl->call)
+		return CTL_UNAVAILABLE;
+	while (getline(&line, &size, stdin) >= 0) {
+		line[strcspn(line, "\r\n")] = '\0';
+		import_line(&import, line);
+	}
+	import_flush(&import);
+	if (line)
+		mem_wipe(line, size);
+	mem_free(line);
+	print_rows(ctl, CTL_OK);
+	return import.code;
+}
+
+/* -- sessions and roles ------------------------------------------------------ */
+
+static int session_list(struct ctl *ctl)
+{
+	int code;
+
+	ctl->call = ctl_call_open(ctl);
+	if (!ctl->call)
+		return CTL_UNAVAILABLE;
+	if (ctl->argument_count)
+		ctl_call_argument(ctl->call, "domain", ctl->arguments[0]);
+	code = ctl_call_kind(ctl->call, "sm", "session.list");
+	return print_rows(ctl, code);
+}
+
+static int session_kick(struct ctl *ctl)
+{
+	struct jid *jid = jid_parse(ctl->arguments[0]);
+	int code = CTL_UNAVAILABLE;
+
+	if (!jid || !jid_local(jid)) {
+		ctl_complain("'%s' is not of the form NAME@DOMAIN or "
+			     "NAME@DOMAIN/RESOURCE", ctl->arguments[0]);
+		jid_free(&jid);
+		return CTL_USAGE;
+	}
+	ctl->call = ctl_call_open(ctl);
+	if (ctl->call) {
+		ctl_call_argument(ctl->call, "jid", jid_full(jid));
+		if (ctl->argument_count > 1)
+			ctl_call_argument(ctl->call, "text",
+					  ctl->arguments[1]);
+		code = ctl_call_serving(ctl->call, jid_bare(jid),
+					"session.kick");
+		if (code == CTL_OK)
+			say(ctl, jid_full(jid), "disconnected");
+	}
+	jid_free(&jid);
+	return code;
+}
+
+static int status(struct ctl *ctl)
+{
+	int code;
+
+	ctl->call = ctl_call_open(ctl);
+	if (!ctl->call)
+		return CTL_UNAVAILABLE;
+	code = ctl_call_kind(ctl->call, "router", "status");
+	return print_rows(ctl, code);
+}
+
+static int role_show(struct ctl *ctl)
+{
+	int code = CTL_OK;
+
+	ctl->call = ctl_call_open(ctl);
+	if (!ctl->call)
+		return CTL_UNAVAILABLE;
+	for (int i = 0; i < ctl->argument_count; i++) {
+		int one = ctl_call_instance(ctl->call, ctl->arguments[i],
+					    "status");
+
+		code = one > code ? one : code;
+	}
+	return print_rows(ctl, code);
+}
+
+/* `reload` and `stop`: the instances named, or all. */
+static int to_instances(struct ctl *ctl, const char *name)
+{
+	int code = CTL_OK;
+
+	ctl->call = ctl_call_open(ctl);
+	if (!ctl->call)
+		return CTL_UNAVAILABLE;
+	if (!ctl->argument_count)
+		return ctl_call_kind(ctl->call, NULL, name);
+	for (int i = 0; i < ctl->argument_count; i++) {
+		int one = ctl_call_instance(ctl->call, ctl->arguments[i],
+					    name);
+
+		code = one > code ? one : code;
+	}
+	return code;
+}
+
+static int reload(struct ctl *ctl)
+{
+	return to_instances(ctl, "reload");
+}
+
+static int stop(struct ctl *ctl)
+{
+	return to_instances(ctl, "stop");
+}
+
+static int log_level(struct ctl *ctl)
+{
+	ctl->call = ctl_call_open(ctl);
+	if (!ctl->call)
+		return CTL_UNAVAILABLE;
+	ctl_call_argument(ctl->call, "level", ctl->arguments[1]);
+	return ctl_call_instance(ctl->call, ctl->arguments[0], "log-level");
+}
+
+static int config_check(struct ctl *ctl)
+{
+	const char *path = ctl->argument_count ? ctl->arguments[0]
+					       : ctl->config_file;
+	struct error err = { "" };
+	struct config *config = config_load(path, ctl_all_sections, true,
+					    &err);
+
+	if (!config) {
+		ctl_complain("%s", err.text);
+		return CTL_FAILED;
+	}
+	config_free(&config);
+	say(ctl, path, "is correct");
+	return CTL_OK;
+}
+
+const struct ctl_command ctl_commands[] = {
+	{ "user add", "NAME@DOMAIN", 1, 1, user_add,
+	  "create an account; asks for the password" },
+	{ "user passwd", "NAME@DOMAIN", 1, 1, user_passwd,
+	  "set a new password" },
+	{ "user del", "NAME@DOMAIN", 1, 1, user_del,
+	  "delete an account and all its data" },
+	{ "user list", "DOMAIN", 1, 1, user_list, "accounts of a domain" },
+	{ "user show", "NAME@DOMAIN", 1, 1, user_show, "one account" },
+	{ "user import", "", 0, 0, user_import,
+	  "'NAME@DOMAIN PASSWORD' lines from the standard input" },
+	{ "session list", "[DOMAIN]", 0, 1, session_list,
+	  "who is logged in" },
+	{ "session kick", "JID [TEXT]", 1, 2, session_kick,
+	  "disconnect one client, or all of an account" },
+	{ "status", "", 0, 0, status, "each link of each router" },
+	{ "show", "INSTANCE...", 1, -1, role_show, "the state of roles" },
+	{ "config check", "[FILE]", 0, 1, config_check,
+	  "read all sections of the configuration" },
+	{ "reload", "[INSTANCE...]", 0, -1, reload,
+	  "read the configuration again" },
+	{ "stop", "[INSTANCE...]", 0, -1, stop, "end roles in good order" },
+	{ "log-level", "INSTANCE LEVEL", 2, 2, log_level,
+	  "until the next restart" },
+	{ .words = NULL }
+};
