@@ -5,3 +5,25 @@
 
 EXTRA_DIST += t/lint.sh
 
+
+EXTRA_DIST += quickstart check t/run.py t/lib/install.sh t/lib/lsan.supp
+
+# For t/run.py, which runs them itself.
+print-tests:
+	@echo $(TESTS)
+
+.PHONY: print-tests
+
+# A load generator; t/bench/run.py starts it. Not built by default.
+EXTRA_PROGRAMS = t/bench/load
+t_bench_load_SOURCES = t/bench/load.c
+t_bench_load_LDADD = $(XMPP_LIBS) $(GSASL_LIBS)
+EXTRA_DIST += t/bench/run.py t/lib/chappe.py t/lib/wire.py \
+	t/e2e/conftest.py t/e2e/test_chat.py t/e2e/test_clients.py
+CLEANFILES += t/bench/load
+
+bench: all t/bench/load
+	CHAPPE_SOURCE=$(abs_top_srcdir) CHAPPE_BUILD=$(abs_top_builddir) \
+		$(PYTHON3) $(srcdir)/t/bench/run.py $(BENCH_OPTIONS)
+
+.PHONY: bench

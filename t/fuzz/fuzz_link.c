@@ -69,12 +69,20 @@ static void open_client(struct bystander *at, struct client *client, char kind)
 		client_open(client, &at->world, 0);
 }
 
+/* A payload may hold any bytes, also NULs. */
+static bool has_pong(const struct buf *in)
+{
+	static const char pong[] = "<link:pong id='fuzz-link'/>";
+
+	return memmem(buf_data(in), in->len, pong, sizeof(pong) - 1) != NULL;
+}
+
 /* Two round trips: by then the router has read all that was sent before. */
 static void settle(struct bystander *at, struct buf *got)
 {
 	for (int i = 0; i < 2; i++) {
 		client_send(&at->link, "<link:ping id='fuzz-link'/>");
-		while (!client_has(&at->link, "<link:pong id='fuzz-link'/>")) {
+		while (!has_pong(&at->link.in)) {
 			require(at->link.conn != NULL);
 			loop_run(at->world.loop);
 		}

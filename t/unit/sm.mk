@@ -1,3 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Unit tests of sm; t/unit/local.mk shows how to add one.
+
+# The features by themselves, over a core that only takes notes.
+SM_WORLD = t/unit/sm_world.c t/unit/sm_world.h $(STORAGE_WORLD) \
+	sm/iq.c sm/message.c sm/message_rules.c sm/module.c sm/presence.c \
+	sm/presence_directed.c sm/presence_in.c sm/roster.c sm/roster_iq.c \
+	sm/stamp.c sm/subscribe.c sm/subscription.c sm/modules/offline.c
+
+UNIT_TESTS += t/unit/test_subscription
+t_unit_test_subscription_SOURCES = t/unit/test_subscription.c \
+	sm/subscription.c
+t_unit_test_subscription_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_message_rules
+t_unit_test_message_rules_SOURCES = t/unit/test_message_rules.c \
+	sm/message_rules.c
+t_unit_test_message_rules_LDADD = $(XMPP_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_roster
+t_unit_test_roster_SOURCES = t/unit/test_roster.c $(SM_WORLD)
+t_unit_test_roster_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_presence
+t_unit_test_presence_SOURCES = t/unit/test_presence.c $(SM_WORLD)
+t_unit_test_presence_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_offline
+t_unit_test_offline_SOURCES = t/unit/test_offline.c $(SM_WORLD)
+t_unit_test_offline_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
