@@ -1,10 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# etc: the example configuration, systemd units, init scripts. For example
-#   exampledir = $(docdir)/examples
-#   dist_example_DATA = etc/chappe.conf
-#   unitdir = $(prefix)/lib/systemd/system
-#   dist_unit_DATA = etc/systemd/chappe-c2s@.service
-#   EXTRA_DIST += etc/init.d/chappe
-# Files that need the installation's paths are made from a .in by a rule here,
-# with sed, and listed in EXTRA_DIST (the .in) and CLEANFILES (the result).
+# etc: the example configuration, systemd units, an init script. What needs
+# the installation's paths is made from a .in.
+
+exampledir = $(docdir)/examples
+unitdir = $(prefix)/lib/systemd/system
+
+ETC_MADE = etc/chappe.conf etc/init.d/chappe
+UNITS_MADE = etc/systemd/chappe-router.service \
+	etc/systemd/chappe-c2s@.service etc/systemd/chappe-sm@.service
+
+nodist_example_DATA = $(ETC_MADE)
+dist_example_DATA = etc/systemd/sysusers.conf
+nodist_unit_DATA = $(UNITS_MADE)
+dist_unit_DATA = etc/systemd/chappe.target
+
+$(ETC_MADE) $(UNITS_MADE): %: %.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's|@sysconfdir@|$(sysconfdir)|g' \
+		-e 's|@sbindir@|$(sbindir)|g' \
+		-e 's|@runstatedir@|$(runstatedir)|g' \
+		-e 's|@localstatedir@|$(localstatedir)|g' $< >$@.tmp && \
+		mv $@.tmp $@
+
+EXTRA_DIST += $(ETC_MADE:=.in) $(UNITS_MADE:=.in)
+CLEANFILES += $(ETC_MADE) $(UNITS_MADE)
