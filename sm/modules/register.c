@@ -196,4 +196,5 @@ const struct sm_module sm_module_register = {
 	.iq = register_iq,
 	.data_size = sizeof(struct register_data),
 	.stop = register_new_stop,
+	.registration = register_new,
 };

@@ -35,6 +35,8 @@ struct stanza *register_error(const struct stanza *iq,
 /* The text of a child of the query, NULL when it is missing or empty. */
 const char *register_field(const struct element *query, const char *name);
 
+/* The module's hooks for who is not logged in. */
+void register_new(struct registration *registration);
 void register_new_stop(struct sm *sm);
 
 #endif
