@@ -2,11 +2,17 @@
 #
 # Unit tests of sm; t/unit/local.mk shows how to add one.
 
+SM_WORLD_MODULES = sm/modules/contact.c sm/modules/disco.c \
+	sm/modules/disco_caps.c sm/modules/last.c sm/modules/offline.c \
+	sm/modules/ping.c sm/modules/private.c sm/modules/register.c \
+	sm/modules/register_new.c sm/modules/session.c sm/modules/time.c \
+	sm/modules/vcard.c sm/modules/version.c
+
 # The features by themselves, over a core that only takes notes.
 SM_WORLD = t/unit/sm_world.c t/unit/sm_world.h $(STORAGE_WORLD) \
 	sm/iq.c sm/message.c sm/message_rules.c sm/module.c sm/presence.c \
 	sm/presence_directed.c sm/presence_in.c sm/roster.c sm/roster_iq.c \
-	sm/stamp.c sm/subscribe.c sm/subscription.c sm/modules/offline.c
+	sm/stamp.c sm/subscribe.c sm/subscription.c $(SM_WORLD_MODULES)
 
 UNIT_TESTS += t/unit/test_subscription
 t_unit_test_subscription_SOURCES = t/unit/test_subscription.c \
@@ -29,3 +35,7 @@ t_unit_test_presence_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
 UNIT_TESTS += t/unit/test_offline
 t_unit_test_offline_SOURCES = t/unit/test_offline.c $(SM_WORLD)
 t_unit_test_offline_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_modules
+t_unit_test_modules_SOURCES = t/unit/test_modules.c $(SM_WORLD)
+t_unit_test_modules_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)

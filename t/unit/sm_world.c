@@ -10,14 +10,17 @@
 
 #include <cmocka.h>
 
+#include "sm/domain.h"
 #include "sm/modules.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
 static const struct sm_module *const world_modules[] = {
-	&sm_module_iq,
-	&sm_module_roster,
-	&sm_module_offline,
+	&sm_module_iq,	     &sm_module_roster,	 &sm_module_disco,
+	&sm_module_ping,     &sm_module_version, &sm_module_time,
+	&sm_module_last,     &sm_module_private, &sm_module_vcard,
+	&sm_module_register, &sm_module_offline, &sm_module_contact,
+	&sm_module_session,
 };
 
 #define MODULES (sizeof(world_modules) / sizeof(world_modules[0]))
@@ -121,6 +124,32 @@ void work_release(struct work **work)
 	*work = NULL;
 }
 
+void user_removed(struct user *user)
+{
+	world_of(user->sm)->removed = true;
+}
+
+struct auth *domain_writable_auth(const struct sm_domain *domain)
+{
+	return domain->auth_count > 0 ? domain->auth[0] : NULL;
+}
+
+void registration_answer(struct registration *registration,
+			 struct stanza *reply)
+{
+	note(&world_of(registration->sm)->answers, reply);
+	stanza_free(&reply);
+	stanza_free(&registration->iq);
+	work_release(&registration->work);
+	mem_free(registration->address);
+	mem_free(registration);
+}
+
+const struct members *link_members(const struct link *link)
+{
+	return ((const struct sm_world *)(const void *)link)->members;
+}
+
 bool link_congested(const struct link *link, const char *at)
 {
 	/* The link is the world. */
@@ -180,6 +209,13 @@ void sm_world_init(struct sm_world *world, const char *driver,
 	world->sm.modules = world_modules;
 	world->sm.module_count = MODULES;
 	world->sm.module_data = blocks(sm_size);
+	world->auth = auth_open(world->sm.loop, world->sm.log,
+				world->domain.storage, "storage", NULL, NULL,
+				NULL);
+	assert_non_null(world->auth);
+	world->domain.auth = &world->auth;
+	world->domain.auth_count = 1;
+	world->members = members_new();
 	user = mem_new(struct user);
 	user->sm = &world->sm;
 	user->domain = &world->domain;
@@ -203,7 +239,11 @@ void sm_world_free(struct sm_world *world)
 	for (size_t i = 0; i < MODULES; i++) {
 		if (world_modules[i]->user_unloaded != NULL)
 			world_modules[i]->user_unloaded(user);
+		if (world_modules[i]->stop != NULL)
+			world_modules[i]->stop(&world->sm);
 	}
+	auth_close(&world->auth);
+	members_free(&world->members);
 	storage_close(&world->domain.storage);
 	roster_free(user);
 	blocks_free(user->module_data);
@@ -214,6 +254,7 @@ void sm_world_free(struct sm_world *world)
 	jid_free(&world->domain.jid);
 	buf_free(&world->routed);
 	buf_free(&world->errors);
+	buf_free(&world->answers);
 	buf_free(&world->sent);
 	world_free(&world->world);
 }
@@ -265,7 +306,6 @@ void sm_world_receive(struct sm_world *world, const char *xml)
 	struct stanza *stanza = parse(&world->sm, xml);
 	struct task task = {
 		.sm = &world->sm,
-		.user = world->user,
 		.domain = &world->domain,
 		.stanza = stanza,
 		.from = jid_parse(element_attr(stanza->root, "from")),
@@ -273,7 +313,10 @@ void sm_world_receive(struct sm_world *world, const char *xml)
 		.work = work_hold(&world->work),
 	};
 
-	if (element_is(stanza->root, "iq", NS_CLIENT))
+	task.user = jid_local(task.to) != NULL ? world->user : NULL;
+	if (task.user == NULL)
+		iq_to_server(&task);
+	else if (element_is(stanza->root, "iq", NS_CLIENT))
 		iq_to_user(&task);
 	else if (element_is(stanza->root, "message", NS_CLIENT))
 		message_to_user(&task);

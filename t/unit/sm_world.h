@@ -27,6 +27,10 @@ struct sm_world {
 	struct buf errors;  /* "CONDITION to FROM" for each route_error() */
 	struct buf sent;    /* "RESOURCE XML" for each session_send() */
 	bool congested;     /* what link_congested() says */
+	struct auth *auth;  /* over the storage; NULL: cannot be written */
+	struct members *members; /* what link_members() gives */
+	struct buf answers; /* what registration_answer() got */
+	bool removed;	    /* user_removed() was called */
 };
 
 /* `driver` and `connection` as in storage_open(). */
@@ -39,8 +43,9 @@ struct session *sm_world_session(struct sm_world *world, const char *resource);
 /* Its end, as the core makes it. */
 void sm_world_close(struct session *session);
 
-/* Gives the stanza to iq_to_user(), message_to_user() or presence_to_user();
- * the work is held by it alone. */
+/* Gives the stanza to iq_to_server() when it is for the domain, else to
+ * iq_to_user(), message_to_user() or presence_to_user(); the work is held by
+ * it alone. */
 void sm_world_receive(struct sm_world *world, const char *xml);
 
 /* Gives a client's presence to presence_from_session(). */
