@@ -202,6 +202,7 @@ void sm_world_init(struct sm_world *world, const char *driver,
 	world->domain.options = &world->domain_options;
 	world->domain.storage = world_open(&world->world, driver, connection);
 	world->sm.loop = world->world.loop;
+	world->sm.started = loop_now(world->sm.loop);
 	world->sm.log = &world->world.log;
 	world->sm.options = &world->options;
 	world->sm.link = (struct link *)(void *)world;
