@@ -202,6 +202,21 @@ static void scram_lookup(struct exchange *exchange)
 		scram_begin(exchange, NULL);
 }
 
+/* Nothing was guessed yet, so nothing counts. What libgsasl does not take with
+ * -PLUS is a kind of binding that this connection has not: clients may go on
+ * with another mechanism. */
+static void probe_fail(struct exchange *exchange, int result)
+{
+	const char *condition = condition_of(result);
+
+	if (exchange->mechanism->plus &&
+	    str_equal(condition, "not-authorized"))
+		exchange_fail(exchange, FAILURE_FREE, "invalid-mechanism",
+			      "this channel binding is not there");
+	else
+		exchange_fail(exchange, FAILURE_FREE, condition, NULL);
+}
+
 /* Who it is, by a probe; -1: the exchange has failed. */
 static int scram_probe(struct exchange *exchange, const char *bytes,
 		       size_t len)
@@ -220,7 +235,7 @@ static int scram_probe(struct exchange *exchange, const char *bytes,
 		authzid = gsasl_property_fast(probe, GSASL_AUTHZID);
 		result = exchange_identify(exchange, name, authzid);
 	} else {
-		scram_fail(exchange, result);
+		probe_fail(exchange, result);
 		result = -1;
 	}
 	if (probe != NULL)
