@@ -4,7 +4,6 @@ over STARTTLS and over direct TLS; and components, slixmpp's and biboumi."""
 
 import asyncio
 import os
-import ssl
 import subprocess
 import time
 
@@ -66,12 +65,10 @@ def test_slixmpp(shared, direct_tls):
         loop.close()
 
 
-def aio_client(chappe, name, direct_tls):
-    def context():
-        made = aioxmpp.security_layer.default_ssl_context()
-        made.load_verify_locations(chappe.certificate)
-        return made
+AVAILABLE = aioxmpp.PresenceState(True)
 
+
+def aio_client(chappe, name, direct_tls):
     layer = aioxmpp.make_security_layer(PASSWORD, no_verify=True)
     connector = (aioxmpp.connector.XMPPOverTLSConnector() if direct_tls
                  else aioxmpp.connector.STARTTLSConnector())
@@ -90,14 +87,14 @@ async def aio_chat(chappe, direct_tls):
         if message.body and not got.done():
             got.set_result(message.body.any())
 
-    async with alice.connected() as stream, bob.connected():
+    async with alice.connected(presence=AVAILABLE), \
+            bob.connected(presence=AVAILABLE):
         bob.summon(aioxmpp.dispatcher.SimpleMessageDispatcher)\
             .register_callback(aioxmpp.MessageType.CHAT, None, received)
         message = aioxmpp.Message(to=bob.local_jid,
                                   type_=aioxmpp.MessageType.CHAT)
         message.body[None] = "from aioxmpp"
-        await stream.send(message) if hasattr(stream, "send") \
-            else await alice.send(message)
+        await alice.send(message)
         assert await asyncio.wait_for(got, 10) == "from aioxmpp"
 
 
@@ -133,7 +130,7 @@ class Profanity:
         self.home = folder / f"home-{name}"
         self.home.mkdir(parents=True)
         self.socket = str(chappe.sockets / f"tmux-{name}")
-        self.tls = "direct" if direct_tls else "force"
+        self.tls = "legacy" if direct_tls else "force"
         self.port = chappe.tls_port if direct_tls else chappe.port
 
     def tmux(self, *words):
@@ -175,7 +172,7 @@ class Profanity:
 
     def login(self):
         self.say(f"/connect {self.chappe.jid(self.name)} server 127.0.0.1 "
-                 f"port {self.port} tls {self.tls} auth default")
+                 f"port {self.port} tls {self.tls}")
         wait_for(lambda: "password" in self.screen().lower(), 20,
                  "profanity asks for the password\n" + self.screen())
         self.say(PASSWORD)
