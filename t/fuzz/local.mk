@@ -39,3 +39,4 @@ endif
 EXTRA_DIST += t/fuzz/corpus
 
 include $(top_srcdir)/t/fuzz/router.mk
+include $(top_srcdir)/t/fuzz/c2s.mk
