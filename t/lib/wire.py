@@ -44,14 +44,18 @@ class Ended(Exception):
 
 
 class Wire:
-    """One connection. `seconds` bounds every wait."""
+    """One connection. `seconds` bounds every wait; `source` is the address
+    that it comes from (127.0.0.0/8: limits count addresses)."""
 
-    def __init__(self, chappe, seconds=10, direct_tls=False, domain=None):
+    def __init__(self, chappe, seconds=10, direct_tls=False, domain=None,
+                 source=None):
         self.domain = domain or chappe.domain
         self.chappe = chappe
         self.seconds = seconds
         port = chappe.tls_port if direct_tls else chappe.port
-        self.socket = socket.create_connection(("127.0.0.1", port), seconds)
+        self.socket = socket.create_connection(
+            ("127.0.0.1", port), seconds,
+            source_address=(source, 0) if source else None)
         self.jid = None
         self.header = None
         self.closed = False
@@ -71,8 +75,8 @@ class Wire:
         self._ready = []
         self.stream_ended = False
 
-    def wrap(self):
-        self.socket = tls_context().wrap_socket(
+    def wrap(self, context=None):
+        self.socket = (context or tls_context()).wrap_socket(
             self.socket, server_hostname=self.domain)
 
     # -- bytes ------------------------------------------------------------
@@ -149,9 +153,11 @@ class Wire:
             element = self.next(seconds)
             if element.tag == STREAM + "error":
                 break
+        assert self.header is not None
         names = [child.tag for child in element]
         assert STREAMS + condition in names, ET.tostring(element)
         self.expect_end(seconds)
+        assert self.stream_ended and not self._ready
         return element
 
     def expect_end(self, seconds=None):
@@ -173,12 +179,19 @@ class Wire:
                   f"to={quoteattr(to)} version='{version}' {extra}>")
         return self.expect(STREAM + "features") if read else None
 
-    def starttls(self):
+    def starttls(self, context=None):
         features = self.open()
         assert features.find(TLS + "starttls") is not None
         self.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
         self.expect(TLS + "proceed")
-        self.wrap()
+        self.wrap(context)
+        return self
+
+    def secure(self, context=None):
+        """Up to the features under TLS, which it returns."""
+        if not isinstance(self.socket, ssl.SSLSocket):
+            self.starttls(context)
+        return self.open()
 
     def auth(self, mechanism, initial=None):
         text = "" if initial is None else (b64(initial) or "=")
@@ -287,6 +300,12 @@ class Wire:
         answer = self.iq("get", "<ping xmlns='urn:xmpp:ping'/>",
                          to=self.domain)
         assert answer.get("type") == "result", ET.tostring(answer)
+
+    def settle(self):
+        """Whatever has come by now, after a round trip; none is left."""
+        self.ping()
+        came, self._ready = self._ready, []
+        return came
 
     def message(self, to, body, kind="chat"):
         self.send(f"<message to={quoteattr(to)} type='{kind}'>"
