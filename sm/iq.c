@@ -124,8 +124,7 @@ static void session_closed(struct session *session)
 
 static const struct iq_handler *find_handler(const struct sm *sm,
 					     const struct element *query,
-					     bool is_set,
-					     enum iq_target target)
+					     bool is_set, enum iq_target target)
 {
 	unsigned kind = is_set ? IQ_SET : IQ_GET;
 
@@ -169,9 +168,14 @@ static void call_handler(struct task *task, struct sm *sm,
 	const struct iq_handler *handler =
 		find_handler(sm, query, is_set, target);
 	struct call call = {
-		.iq = { .sm = sm, .domain = task->domain, .user = task->user,
-			.session = session, .stanza = task->stanza,
-			.query = query, .from = task->from, .to = task->to,
+		.iq = { .sm = sm,
+			.domain = task->domain,
+			.user = task->user,
+			.session = session,
+			.stanza = task->stanza,
+			.query = query,
+			.from = task->from,
+			.to = task->to,
 			.is_set = is_set },
 		.work = task->work,
 	};
@@ -234,8 +238,8 @@ void iq_to_user(struct task *task)
 	if (jid_same_bare(task->from, user->jid)) {
 		target = TO_OWN_ACCOUNT;
 		if (jid_is_full(task->from))
-			session = session_by_resource(
-				user, jid_resource(task->from));
+			session = session_by_resource(user,
+						      jid_resource(task->from));
 		/* Nobody is there any more who would read the answer. */
 		if (session == NULL)
 			return;
@@ -265,8 +269,7 @@ void iq_to_server(struct task *task)
 	}
 	sender = user_find(sm, jid_bare(task->from));
 	if (sender != NULL && jid_is_full(task->from))
-		session = session_by_resource(sender,
-					      jid_resource(task->from));
+		session = session_by_resource(sender, jid_resource(task->from));
 	call_handler(task, sm, TO_SERVER, session, is_set);
 }
 

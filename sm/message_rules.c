@@ -55,8 +55,8 @@ enum message_type message_type_of(const struct stanza *stanza)
 	return MESSAGE_NORMAL;
 }
 
-enum message_fate message_fate(enum message_type type,
-			       enum message_place place, bool ready)
+enum message_fate message_fate(enum message_type type, enum message_place place,
+			       bool ready)
 {
 	return fates[place][ready][type];
 }

@@ -34,8 +34,7 @@ static void send_copy(struct sm *sm, const struct stanza *stanza,
 	route_stanza(sm, copy, NULL, work);
 }
 
-void presence_send_current(struct user *user, const char *to,
-			   struct work *work)
+void presence_send_current(struct user *user, const char *to, struct work *work)
 {
 	struct session *session;
 
@@ -70,8 +69,7 @@ static void broadcast(struct session *session, const struct stanza *stanza,
 
 	HASH_ITER(hh, user->roster, contact, next) {
 		if (contact->item.subscription & SUBSCRIPTION_FROM)
-			send_copy(session->sm, stanza, contact->item.jid,
-				  work);
+			send_copy(session->sm, stanza, contact->item.jid, work);
 	}
 	DL_FOREACH(user->sessions, other) {
 		if (other->available)
@@ -118,8 +116,7 @@ static void run_ready(struct session *session)
 /* RFC 6121 section 4.7.2.3; -1 when it is not a number that fits. */
 static int read_priority(const struct stanza *stanza, int *priority)
 {
-	const char *text =
-		element_child_text(stanza->root, "priority", NULL);
+	const char *text = element_child_text(stanza->root, "priority", NULL);
 	char number[8];
 	int64_t value = 0;
 

@@ -77,8 +77,7 @@ void presence_directed(struct session *session, struct stanza *stanza,
 }
 
 void presence_directed_end(struct session *session,
-			   const struct stanza *unavailable,
-			   struct work *work)
+			   const struct stanza *unavailable, struct work *work)
 {
 	while (session->directed != NULL) {
 		struct directed *directed = session->directed;

@@ -17,10 +17,10 @@ static void answer_probe(struct task *task)
 	bool any = false;
 
 	if (!user->has_account || !roster_may_see(user, task->from)) {
-		route_stanza(user->sm,
-			     presence_new(jid_bare(task->to), to,
-					  "unsubscribed"),
-			     NULL, task->work);
+		route_stanza(
+			user->sm,
+			presence_new(jid_bare(task->to), to, "unsubscribed"),
+			NULL, task->work);
 		return;
 	}
 	DL_FOREACH(user->sessions, session) {
@@ -29,8 +29,7 @@ static void answer_probe(struct task *task)
 		if (!session->available)
 			continue;
 		/* A probe of one resource is answered for that one. */
-		if (jid_is_full(task->to) &&
-		    !jid_equal(task->to, session->jid))
+		if (jid_is_full(task->to) && !jid_equal(task->to, session->jid))
 			continue;
 		any = true;
 		copy = stanza_copy(session->presence);
@@ -38,10 +37,10 @@ static void answer_probe(struct task *task)
 		route_stanza(user->sm, copy, NULL, task->work);
 	}
 	if (!any)
-		route_stanza(user->sm,
-			     presence_new(jid_full(task->to), to,
-					  "unavailable"),
-			     NULL, task->work);
+		route_stanza(
+			user->sm,
+			presence_new(jid_full(task->to), to, "unavailable"),
+			NULL, task->work);
 }
 
 /* RFC 6121 section 8.5: a bare JID means all available resources; a full one

@@ -117,9 +117,8 @@ static uint64_t next_version(struct user *user)
 {
 	uint64_t now = (uint64_t)loop_time_us(user->sm->loop);
 
-	user->roster_version = now > user->roster_version ?
-				       now :
-				       user->roster_version + 1;
+	user->roster_version =
+		now > user->roster_version ? now : user->roster_version + 1;
 	return user->roster_version;
 }
 
@@ -240,8 +239,8 @@ static void write_done(const struct storage_result *result, void *ctx)
 
 /* The common part: remembers what was, changes memory. */
 static struct roster_write *write_new(struct user *user, const char *jid,
-				      const struct roster_item *item,
-				      bool push, struct work *work)
+				      const struct roster_item *item, bool push,
+				      struct work *work)
 {
 	struct roster_write *write = mem_new(struct roster_write);
 	struct contact *contact = user_contact(user, jid);
@@ -264,8 +263,8 @@ static struct roster_write *write_new(struct user *user, const char *jid,
 void roster_put(struct user *user, const struct roster_item *item, bool push,
 		struct work *work, roster_done_cb *done, void *ctx)
 {
-	struct roster_write *write = write_new(user, item->jid, item,
-					       push && item->listed, work);
+	struct roster_write *write =
+		write_new(user, item->jid, item, push && item->listed, work);
 
 	write->done = done;
 	write->ctx = ctx;

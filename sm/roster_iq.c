@@ -70,8 +70,8 @@ static void remove_item(struct iq_call *call, const char *jid)
 }
 
 /* Reads the groups into the item; false with the error. */
-static bool read_groups(const struct element *element,
-			struct roster_item *item, enum stanza_error *error)
+static bool read_groups(const struct element *element, struct roster_item *item,
+			enum stanza_error *error)
 {
 	const struct element *group = element_child(element, "group", NULL);
 	size_t count = 0;
@@ -99,9 +99,9 @@ static bool read_groups(const struct element *element,
 }
 
 /* What the client may set: name and groups. All else stays. */
-static bool read_item(const struct iq_call *call,
-		      const struct element *element, const char *jid,
-		      struct roster_item *item, enum stanza_error *error)
+static bool read_item(const struct iq_call *call, const struct element *element,
+		      const char *jid, struct roster_item *item,
+		      enum stanza_error *error)
 {
 	const struct contact *contact = user_contact(call->user, jid);
 	const char *name = element_attr(element, "name");

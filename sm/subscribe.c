@@ -40,8 +40,8 @@ static void change_done(struct user *user, bool ok, void *ctx)
 }
 
 /* Writes the item; one that holds nothing any more is removed. */
-static void store(struct user *user, const struct roster_item *item,
-		  bool push, const struct stanza *original, struct work *work)
+static void store(struct user *user, const struct roster_item *item, bool push,
+		  const struct stanza *original, struct work *work)
 {
 	struct change *change = mem_new(struct change);
 
@@ -99,8 +99,7 @@ static bool may_send(struct user *user, const struct stanza *stanza,
 	if (item->listed || roster_has_room(user) ||
 	    (event != EVENT_SUBSCRIBE && event != EVENT_SUBSCRIBED))
 		return true;
-	log_notice(sm->log, "roster.full",
-		   LOG_S("user", jid_bare(user->jid)));
+	log_notice(sm->log, "roster.full", LOG_S("user", jid_bare(user->jid)));
 	route_error(sm, stanza, STANZA_RESOURCE_CONSTRAINT, NULL);
 	return false;
 }
@@ -129,8 +128,8 @@ static bool outbound_change(struct roster_item *item,
 	return *push || before != step->next;
 }
 
-static void send_bare(struct user *user, struct stanza *stanza,
-		      const char *to, const char *origin, struct work *work)
+static void send_bare(struct user *user, struct stanza *stanza, const char *to,
+		      const char *origin, struct work *work)
 {
 	element_set_attr(stanza->root, "from", jid_bare(user->jid));
 	element_set_attr(stanza->root, "to", to);
@@ -154,14 +153,12 @@ static void outbound(struct user *user, struct stanza *stanza,
 			store(user, &item, push, stanza, work);
 		if (subscription_has_from(before) &&
 		    !subscription_has_from(step->next))
-			show_presence(user, item.jid, before, step->next,
-				      work);
+			show_presence(user, item.jid, before, step->next, work);
 		if (step->action == ACTION_PASS)
 			send_bare(user, stanza_copy(stanza), item.jid, origin,
 				  work);
 		if (!subscription_has_from(before))
-			show_presence(user, item.jid, before, step->next,
-				      work);
+			show_presence(user, item.jid, before, step->next, work);
 	}
 	roster_item_clear(&item);
 }
@@ -177,8 +174,8 @@ void subscribe_outbound(struct session *session, struct stanza *stanza,
 		outbound(session->user, stanza, event, to, origin, work);
 	else
 		route_error(session->sm, stanza,
-			    text != NULL ? STANZA_JID_MALFORMED :
-					   STANZA_BAD_REQUEST,
+			    text != NULL ? STANZA_JID_MALFORMED
+					 : STANZA_BAD_REQUEST,
 			    NULL);
 	jid_free(&to);
 	stanza_free(&stanza);
@@ -198,8 +195,7 @@ static char *request_text(const struct task *task)
 	if (text.len > REQUEST_MAX) {
 		stanza_free(&request);
 		request = presence_new(jid_bare(task->from),
-				       jid_bare(task->user->jid),
-				       "subscribe");
+				       jid_bare(task->user->jid), "subscribe");
 		buf_clear(&text, 0);
 		stanza_write(request, &text);
 	}
@@ -227,8 +223,8 @@ static void deliver(const struct task *task, enum subscription_event event)
 	element_set_attr(stanza->root, "from", jid_bare(task->from));
 	element_set_attr(stanza->root, "to", jid_bare(task->user->jid));
 	DL_FOREACH(task->user->sessions, session) {
-		if (event == EVENT_SUBSCRIBE ? session->available :
-					       session->interested)
+		if (event == EVENT_SUBSCRIBE ? session->available
+					     : session->interested)
 			session_send(session, stanza);
 	}
 	stanza_free(&stanza);
@@ -270,8 +266,8 @@ void subscribe_inbound(struct task *task, enum subscription_event event)
 	item_of(task->user, jid_bare(task->from), &item);
 	step = subscription_inbound(subscription_state_of(&item), event,
 				    item.approved);
-	if (event == EVENT_SUBSCRIBE && !item.listed &&
-	    item.request == NULL && !has_room_for_request(task->user))
+	if (event == EVENT_SUBSCRIBE && !item.listed && item.request == NULL &&
+	    !has_room_for_request(task->user))
 		route_error(task->user->sm, task->stanza,
 			    STANZA_RESOURCE_CONSTRAINT, NULL);
 	else
@@ -288,8 +284,8 @@ void subscribe_cancel_all(struct user *user, const struct roster_item *item,
 
 	if (item->ask || (item->subscription & SUBSCRIPTION_TO))
 		route_stanza(user->sm,
-			     presence_new(from, item->jid, "unsubscribe"),
-			     NULL, work);
+			     presence_new(from, item->jid, "unsubscribe"), NULL,
+			     work);
 	if (item->subscription & SUBSCRIPTION_FROM)
 		presence_send_unavailable(user, item->jid, work);
 	if (item->request != NULL || (item->subscription & SUBSCRIPTION_FROM))
@@ -314,8 +310,7 @@ void subscribe_deliver_pending(struct session *session)
 		/* What cannot be read any more still is a request. */
 		if (stanza == NULL)
 			stanza = presence_new(contact->item.jid,
-					      jid_bare(user->jid),
-					      "subscribe");
+					      jid_bare(user->jid), "subscribe");
 		session_send(session, stanza);
 		stanza_free(&stanza);
 	}

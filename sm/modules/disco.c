@@ -182,8 +182,8 @@ static void account_items(struct iq_call *call)
 
 static const char *const disco_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS,
 					      NS_CAPS, NULL };
-static const char *const account_features[] = { NS_DISCO_INFO,
-						NS_DISCO_ITEMS, NULL };
+static const char *const account_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS,
+						NULL };
 
 static const struct iq_handler disco_iq[] = {
 	{ IQ_GET, TO_SERVER, NS_DISCO_INFO, "query", server_info },

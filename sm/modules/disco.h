@@ -7,10 +7,9 @@
 
 #include "sm/modules.h"
 
-/* The hash of a domain, as long as its options are the same. */
+/* The hash of a domain, as it was given out last. */
 struct disco_hash {
 	const struct sm_domain *domain;
-	const struct domain_options *options;
 	char *ver;
 	struct disco_hash *next;
 };

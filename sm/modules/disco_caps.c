@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The verification string of XEP-0115 section 5.1 over the server's
- * disco#info, and its hash. Made when it is first asked for, and again after
- * a reload.
+ * disco#info, and its hash. It is made each time that it is asked for, which is
+ * seldom: what it is made of may have changed with a reload.
  */
 #include "sm/modules/disco.h"
 
@@ -35,8 +35,7 @@ static int compare(const void *a, const void *b)
 static void lines_take(struct lines *lines, struct buf *to)
 {
 	if (lines->count > 0)
-		qsort(lines->line, lines->count, sizeof(*lines->line),
-		      compare);
+		qsort(lines->line, lines->count, sizeof(*lines->line), compare);
 	for (size_t i = 0; i < lines->count; i++) {
 		buf_add_str(to, lines->line[i]);
 		mem_free(lines->line[i]);
@@ -147,6 +146,7 @@ static struct disco_hash **hashes_of(const struct sm *sm)
 const char *disco_caps_ver(struct sm *sm, struct sm_domain *domain)
 {
 	struct disco_hash *hash;
+	char *ver;
 
 	LL_FOREACH(*hashes_of(sm), hash) {
 		if (hash->domain == domain)
@@ -157,10 +157,12 @@ const char *disco_caps_ver(struct sm *sm, struct sm_domain *domain)
 		hash->domain = domain;
 		LL_PREPEND(*hashes_of(sm), hash);
 	}
-	if (hash->ver == NULL || hash->options != domain->options) {
+	ver = make_ver(sm, domain);
+	if (str_equal(ver, hash->ver)) {
+		mem_free(ver);
+	} else {
 		mem_free(hash->ver);
-		hash->ver = make_ver(sm, domain);
-		hash->options = domain->options;
+		hash->ver = ver;
 	}
 	return hash->ver;
 }

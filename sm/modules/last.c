@@ -49,8 +49,7 @@ static void got(const struct storage_result *result, void *ctx)
 		iq_error(call, STANZA_INTERNAL_SERVER_ERROR, NULL);
 	} else {
 		then = strtoll(result->data, &status, 10);
-		answer(call,
-		       (loop_time_us(call->sm->loop) - then) / 1000000,
+		answer(call, (loop_time_us(call->sm->loop) - then) / 1000000,
 		       *status == ' ' ? status + 1 : NULL);
 	}
 }
@@ -112,8 +111,8 @@ static enum verdict outgoing(struct session *session, struct stanza *stanza,
 			     struct work *work)
 {
 	(void)work;
-	if (session->available && element_is(stanza->root, "presence",
-					     NS_CLIENT) &&
+	if (session->available &&
+	    element_is(stanza->root, "presence", NS_CLIENT) &&
 	    str_equal(element_attr(stanza->root, "type"), "unavailable") &&
 	    element_attr(stanza->root, "to") == NULL)
 		remember(session->user, session,
@@ -131,8 +130,7 @@ static const char *const last_features[] = { NS_LAST, NULL };
 
 static const struct iq_handler last_iq[] = {
 	{ IQ_GET, TO_SERVER, NS_LAST, "query", server_get },
-	{ IQ_GET, TO_OWN_ACCOUNT | TO_ACCOUNT, NS_LAST, "query",
-	  account_get },
+	{ IQ_GET, TO_OWN_ACCOUNT | TO_ACCOUNT, NS_LAST, "query", account_get },
 	{ 0 },
 };
 

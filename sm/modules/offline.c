@@ -14,7 +14,7 @@
 #include "util/base/mem.h"
 
 #define BATCH	  50
-#define CONGESTED 100   /* ms until the next look at a slow client's c2s */
+#define CONGESTED 100	/* ms until the next look at a slow client's c2s */
 #define RETRY	  10000 /* ms until the next try when the storage is down */
 
 struct flood {
@@ -32,8 +32,7 @@ static struct flood *flood_of(const struct user *user)
 	return module_user_data(user, &sm_module_offline);
 }
 
-bool offline_is_flooding(const struct user *user,
-			 const struct session *session)
+bool offline_is_flooding(const struct user *user, const struct session *session)
 {
 	const struct flood *flood = flood_of(user);
 
@@ -155,8 +154,7 @@ static void removed(const struct storage_result *result, void *ctx)
 	user_unpin(user);
 }
 
-static void send_one(struct flood *flood,
-		     const struct offline_message *message)
+static void send_one(struct flood *flood, const struct offline_message *message)
 {
 	struct user *user = flood->user;
 	struct sm *sm = user->sm;
@@ -183,8 +181,7 @@ static void send_one(struct flood *flood,
 }
 
 /* The storage forgets them after the link to the c2s has them. */
-static void send_batch(struct flood *flood,
-		       const struct storage_result *result)
+static void send_batch(struct flood *flood, const struct storage_result *result)
 {
 	struct user *user = flood->user;
 
@@ -192,9 +189,9 @@ static void send_batch(struct flood *flood,
 		send_one(flood, &result->messages[i]);
 		flood->after = result->messages[i].id;
 	}
-	user->offline_count -= user->offline_count < result->count ?
-				       user->offline_count :
-				       result->count;
+	user->offline_count -= user->offline_count < result->count
+				       ? user->offline_count
+				       : result->count;
 	user_pin(user);
 	storage_offline_remove(user->domain->storage, jid_bare(user->jid),
 			       flood->after, removed, user);
@@ -225,6 +222,7 @@ static void listed(const struct storage_result *result, void *ctx)
 		} else {
 			flood->running = false;
 			flood->session = NULL;
+			user->offline_count = 0;
 		}
 	}
 	user_unpin(user);

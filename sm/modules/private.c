@@ -91,10 +91,9 @@ static void private_set(struct iq_call *call)
 		iq_error(call, STANZA_NOT_ACCEPTABLE, "That is too long");
 	} else {
 		key = document_key(given);
-		storage_document_put(call->domain->storage,
-				     jid_bare(call->user->jid), KIND, key,
-				     buf_data(&xml), xml.len, put,
-				     iq_keep(call));
+		storage_document_put(
+			call->domain->storage, jid_bare(call->user->jid), KIND,
+			key, buf_data(&xml), xml.len, put, iq_keep(call));
 		mem_free(key);
 	}
 	buf_free(&xml);

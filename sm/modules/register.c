@@ -9,8 +9,8 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
-struct stanza *register_error(const struct stanza *iq,
-			      enum stanza_error error, const char *text)
+struct stanza *register_error(const struct stanza *iq, enum stanza_error error,
+			      const char *text)
 {
 	struct stanza *bare = stanza_copy(iq);
 	struct element *child;
@@ -41,9 +41,9 @@ static void refuse(struct iq_call *call, enum stanza_error error,
 static struct user *sender_of(const struct iq_call *call)
 {
 	return call->session != NULL &&
-			       call->session->user->domain == call->domain ?
-		       call->session->user :
-		       NULL;
+			       call->session->user->domain == call->domain
+		       ? call->session->user
+		       : NULL;
 }
 
 static void register_get(struct iq_call *call)
@@ -72,15 +72,13 @@ static void password_set(const struct auth_result *result, void *ctx)
 	const char *jid = jid_bare(call->from);
 
 	if (result->status == STORAGE_OK) {
-		log_info(call->sm->log, "register.password",
-			 LOG_S("jid", jid));
+		log_info(call->sm->log, "register.password", LOG_S("jid", jid));
 		iq_result(call);
 	} else if (result->status == STORAGE_NOT_FOUND) {
 		refuse(call, STANZA_REGISTRATION_REQUIRED, NULL);
 	} else {
 		log_warning(call->sm->log, "register.unavailable",
-			    LOG_S("jid", jid),
-			    LOG_S("reason", result->reason));
+			    LOG_S("jid", jid), LOG_S("reason", result->reason));
 		refuse(call, STANZA_INTERNAL_SERVER_ERROR, NULL);
 	}
 }
@@ -147,8 +145,7 @@ static void account_removed(const struct auth_result *result, void *ctx)
 {
 	struct iq_call *call = ctx;
 
-	if (result->status == STORAGE_OK ||
-	    result->status == STORAGE_NOT_FOUND)
+	if (result->status == STORAGE_OK || result->status == STORAGE_NOT_FOUND)
 		storage_account_remove(call->domain->storage,
 				       jid_bare(call->from), data_removed,
 				       call);
@@ -160,8 +157,7 @@ static void remove_account(struct iq_call *call, struct auth *auth,
 			   const struct user *user)
 {
 	if (element_next(element_first(call->query)) != NULL)
-		refuse(call, STANZA_BAD_REQUEST,
-		       "Removal is asked for alone");
+		refuse(call, STANZA_BAD_REQUEST, "Removal is asked for alone");
 	else
 		auth_remove(auth, jid_bare(user->jid), account_removed,
 			    iq_keep(call));
@@ -180,7 +176,15 @@ static void register_set(struct iq_call *call)
 		change_password(call, auth, user);
 }
 
-static const char *const register_features[] = { NS_REGISTER, NULL };
+/* Truthful for each domain: some have drivers that cannot write. */
+static void register_info(struct sm *sm, struct sm_domain *domain,
+			  struct element *query)
+{
+	(void)sm;
+	if (domain_writable_auth(domain) != NULL)
+		element_set_attr(element_add(query, "feature", NULL), "var",
+				 NS_REGISTER);
+}
 
 static const struct iq_handler register_iq[] = {
 	{ IQ_GET, TO_SERVER | TO_OWN_ACCOUNT, NS_REGISTER, "query",
@@ -192,9 +196,9 @@ static const struct iq_handler register_iq[] = {
 
 const struct sm_module sm_module_register = {
 	.name = "register",
-	.features = register_features,
 	.iq = register_iq,
 	.data_size = sizeof(struct register_data),
+	.disco_info = register_info,
 	.stop = register_new_stop,
 	.registration = register_new,
 };

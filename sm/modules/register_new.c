@@ -33,8 +33,7 @@ static void address_free(struct register_data *data,
 }
 
 /* The entry of an address, unless it is too old to count. */
-static struct register_address *address_find(struct sm *sm,
-					     const char *address)
+static struct register_address *address_find(struct sm *sm, const char *address)
 {
 	struct register_data *data = data_of(sm);
 	struct register_address *entry = NULL;
@@ -182,8 +181,7 @@ static struct stanza *handle(struct registration *registration)
 	const struct element *query =
 		element_child(iq->root, "query", NS_REGISTER);
 
-	if (query == NULL ||
-	    domain_writable_auth(registration->domain) == NULL)
+	if (query == NULL || domain_writable_auth(registration->domain) == NULL)
 		return register_error(iq, STANZA_SERVICE_UNAVAILABLE, NULL);
 	if (str_equal(element_attr(iq->root, "type"), "get"))
 		return form(iq);

@@ -58,10 +58,9 @@ static void vcard_set(struct iq_call *call)
 			   LOG_N("bytes", xml.len));
 		iq_error(call, STANZA_NOT_ACCEPTABLE, "That is too long");
 	} else {
-		storage_document_put(call->domain->storage,
-				     jid_bare(call->user->jid), KIND, "",
-				     buf_data(&xml), xml.len, put,
-				     iq_keep(call));
+		storage_document_put(
+			call->domain->storage, jid_bare(call->user->jid), KIND,
+			"", buf_data(&xml), xml.len, put, iq_keep(call));
 	}
 	buf_free(&xml);
 }

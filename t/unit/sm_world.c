@@ -157,7 +157,8 @@ bool link_congested(const struct link *link, const char *at)
 	return ((const struct sm_world *)(const void *)link)->congested;
 }
 
-/* -- the world -------------------------------------------------------------- */
+/* -- the world --------------------------------------------------------------
+ */
 
 static void **blocks(size_t size_of(const struct sm_module *))
 {
@@ -210,9 +211,9 @@ void sm_world_init(struct sm_world *world, const char *driver,
 	world->sm.modules = world_modules;
 	world->sm.module_count = MODULES;
 	world->sm.module_data = blocks(sm_size);
-	world->auth = auth_open(world->sm.loop, world->sm.log,
-				world->domain.storage, "storage", NULL, NULL,
-				NULL);
+	world->auth =
+		auth_open(world->sm.loop, world->sm.log, world->domain.storage,
+			  "storage", NULL, NULL, NULL);
 	assert_non_null(world->auth);
 	world->domain.auth = &world->auth;
 	world->domain.auth_count = 1;
@@ -295,8 +296,8 @@ void sm_world_close(struct session *session)
 
 static struct stanza *parse(struct sm *sm, const char *xml)
 {
-	struct stanza *stanza = stanza_parse(sm->parser, &stream_ns_client,
-					     xml, strlen(xml), NULL);
+	struct stanza *stanza = stanza_parse(sm->parser, &stream_ns_client, xml,
+					     strlen(xml), NULL);
 
 	assert_non_null(stanza);
 	return stanza;

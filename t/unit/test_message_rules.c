@@ -54,8 +54,8 @@ static void test_fates(void **state)
 static struct stanza *parse(const char *xml)
 {
 	struct stanza_parser *parser = stanza_parser_new();
-	struct stanza *stanza = stanza_parse(parser, &stream_ns_client, xml,
-					     strlen(xml), NULL);
+	struct stanza *stanza =
+		stanza_parse(parser, &stream_ns_client, xml, strlen(xml), NULL);
 
 	stanza_parser_free(&parser);
 	assert_non_null(stanza);

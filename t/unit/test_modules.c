@@ -18,9 +18,9 @@
 #define ME    ALICE "/a"
 #define EVE   "eve@example.net/e"
 
-#define IQ(from, to, type, inside)                                           \
-	"<iq from='" from "' to='" to "' type='" type "' id='i'>" inside     \
-	"</iq>"
+#define IQ(from, to, type, inside)                                             \
+	"<iq from='" from "' to='" to "' type='" type "' id='i'>" inside "</"  \
+									 "iq>"
 
 /* Alice with a session that is available, friend@x who may see her. */
 static struct session *setup(struct sm_world *world)
@@ -64,8 +64,7 @@ static void test_answers(void **state)
 		  "type='result' id='i'/>", false },
 		{ IQ(EVE, ALICE, "get", "<ping xmlns='urn:xmpp:ping'/>"),
 		  REFUSED, true },
-		{ IQ(ME, "example.org", "set",
-		     "<ping xmlns='urn:xmpp:ping'/>"),
+		{ IQ(ME, "example.org", "set", "<ping xmlns='urn:xmpp:ping'/>"),
 		  REFUSED, false },
 		{ IQ(ME, "example.org/x", "get",
 		     "<ping xmlns='urn:xmpp:ping'/>"),
@@ -73,7 +72,8 @@ static void test_answers(void **state)
 		{ IQ(EVE, "example.org", "get",
 		     "<query xmlns='jabber:iq:version'/>"),
 		  "<name>Chappe</name><version>", true },
-		{ IQ(EVE, "example.org", "get", "<time xmlns='urn:xmpp:time'/>"),
+		{ IQ(EVE, "example.org", "get",
+		     "<time xmlns='urn:xmpp:time'/>"),
 		  "<tzo>+00:00</tzo><utc>2", true },
 		{ IQ(EVE, "example.org", "get",
 		     "<query xmlns='jabber:iq:last'/>"),
@@ -292,8 +292,8 @@ static void test_caps(void **state)
 }
 
 #define REGISTER(inside) "<query xmlns='jabber:iq:register'>" inside "</query>"
-#define USER(name, password)                                                 \
-	REGISTER("<username>" name "</username><password>" password          \
+#define USER(name, password)                                                   \
+	REGISTER("<username>" name "</username><password>" password            \
 		 "</password>")
 
 static void test_register(void **state)

@@ -20,11 +20,14 @@ static void setup(struct sm_world *world)
 {
 	struct roster_item items[] = {
 		{ .jid = (char *)"none@x", .listed = true },
-		{ .jid = (char *)"to@x", .listed = true,
+		{ .jid = (char *)"to@x",
+		  .listed = true,
 		  .subscription = SUBSCRIPTION_TO },
-		{ .jid = (char *)"from@x", .listed = true,
+		{ .jid = (char *)"from@x",
+		  .listed = true,
 		  .subscription = SUBSCRIPTION_FROM },
-		{ .jid = (char *)"both@x", .listed = true,
+		{ .jid = (char *)"both@x",
+		  .listed = true,
 		  .subscription = SUBSCRIPTION_BOTH },
 	};
 	struct storage_result loaded = { .roster = items, .count = 4 };
@@ -171,8 +174,7 @@ static void test_probes(void **state)
 				       cases[i].from);
 
 		sm_world_receive(&world, xml);
-		assert_int_equal(sm_world_count(&world.routed, "<presence"),
-				 1);
+		assert_int_equal(sm_world_count(&world.routed, "<presence"), 1);
 		sm_world_saw(&world.routed, cases[i].answer);
 		mem_free(xml);
 	}
@@ -333,11 +335,10 @@ static void test_delivery(void **state)
 	sm_world_receive(&world, "<presence from='to@x/r' to='" ALICE "'/>");
 	assert_int_equal(sm_world_count(&world.sent, "<presence"), 1);
 	sm_world_saw(&world.sent, "a <presence");
-	sm_world_receive(&world, "<presence from='room@muc/n' to='" ALICE
-				 "/b'/>");
+	sm_world_receive(&world,
+			 "<presence from='room@muc/n' to='" ALICE "/b'/>");
 	sm_world_saw(&world.sent, "b <presence");
-	sm_world_receive(&world, "<presence from='to@x/r' to='" ALICE
-				 "/c'/>");
+	sm_world_receive(&world, "<presence from='to@x/r' to='" ALICE "/c'/>");
 	sm_world_nothing(&world.sent);
 	sm_world_free(&world);
 }

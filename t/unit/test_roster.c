@@ -15,8 +15,8 @@
 #include "t/unit/sm_world.h"
 #include "util/base/mem.h"
 
-#define IQ(type, id, inside)                                                 \
-	"<iq from='alice@example.org/a' to='alice@example.org' type='" type  \
+#define IQ(type, id, inside)                                                   \
+	"<iq from='alice@example.org/a' to='alice@example.org' type='" type    \
 	"' id='" id "'><query xmlns='jabber:iq:roster'" inside "</iq>"
 #define GET	   IQ("get", "g", "/>")
 #define SET(items) IQ("set", "s", ">" items "</query>")
@@ -79,7 +79,8 @@ static void test_errors(void **state)
 		{ SET("<item jid='@x'/>"), "<jid-malformed " },
 		{ SET("<item jid='alice@example.org/z'/>"), "<not-allowed " },
 		{ SET("<item jid='b@x'><group/></item>"), "<not-acceptable " },
-		{ SET("<item jid='b@x'><group>g</group><group>g</group></item>"),
+		{ SET("<item "
+		      "jid='b@x'><group>g</group><group>g</group></item>"),
 		  "<bad-request " },
 		{ SET("<item jid='b@x' subscription='remove'/>"),
 		  "<item-not-found " },
@@ -205,10 +206,12 @@ static void test_stored(void **state)
 
 static void test_storage_fails(void **state)
 {
-	struct roster_item item = { .jid = (char *)"b@x", .listed = true,
+	struct roster_item item = { .jid = (char *)"b@x",
+				    .listed = true,
 				    .name = (char *)"old" };
 	struct sm_world world;
-	struct storage_result loaded = { .roster = &item, .count = 1,
+	struct storage_result loaded = { .roster = &item,
+					 .count = 1,
 					 .roster_version = 7 };
 
 	(void)state;
@@ -221,8 +224,8 @@ static void test_storage_fails(void **state)
 	sm_world_receive(&world, SET("<item jid='b@x' name='newer'/>"));
 	sm_world_receive(&world, SET("<item jid='c@x'/>"));
 	sm_world_settle(&world);
-	assert_int_equal(
-		sm_world_count(&world.sent, "<internal-server-error "), 3);
+	assert_int_equal(sm_world_count(&world.sent, "<internal-server-error "),
+			 3);
 	assert_int_equal(sm_world_count(&world.sent, "type='wait'"), 3);
 	assert_int_equal(sm_world_count(&world.sent, "type='result'"), 0);
 	assert_string_equal(user_contact(world.user, "b@x")->item.name, "old");
