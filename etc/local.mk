@@ -15,11 +15,12 @@ dist_example_DATA = etc/systemd/sysusers.conf
 nodist_unit_DATA = $(UNITS_MADE)
 dist_unit_DATA = etc/systemd/chappe.target
 
+# The brackets keep config.status from filling in the names here.
 $(ETC_MADE) $(UNITS_MADE): %: %.in Makefile
-	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's|@sysconfdir@|$(sysconfdir)|g' \
-		-e 's|@sbindir@|$(sbindir)|g' \
-		-e 's|@runstatedir@|$(runstatedir)|g' \
-		-e 's|@localstatedir@|$(localstatedir)|g' $< >$@.tmp && \
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && \
+		$(SED) -e 's|[@]sysconfdir[@]|$(sysconfdir)|g' \
+		-e 's|[@]sbindir[@]|$(sbindir)|g' \
+		-e 's|[@]localstatedir[@]|$(localstatedir)|g' $< >$@.tmp && \
 		mv $@.tmp $@
 
 EXTRA_DIST += $(ETC_MADE:=.in) $(UNITS_MADE:=.in)
