@@ -97,6 +97,8 @@ struct link_sender {
 	char epoch[EPOCH_DIGITS + 1];
 	uint64_t accepted;  /* all up to here have come */
 	uint64_t processed; /* all up to here are done with */
+	uint64_t acked;	    /* last number that was acknowledged */
+	bool gap;	    /* something was missing since then */
 	unsigned char *done; /* ring over processed + 1 .. accepted */
 	size_t room;	     /* of the ring, a power of two */
 	bool present;

@@ -106,6 +106,7 @@ bool link_sender_accept(struct link *link, const struct envelope *envelope,
 		return false;
 	}
 	if (envelope->n != sender->accepted + 1) {
+		sender->gap = true;
 		acknowledge(link, sender);
 		return false;
 	}
@@ -138,7 +139,7 @@ void link_sender_processed(struct link *link, struct link_receipt receipt)
 
 /* An acknowledgement that finds no way is not kept: without it the sender
  * sends again, and gets another. */
-static void write_ack(struct link *link, const struct link_sender *sender)
+static void write_ack(struct link *link, struct link_sender *sender)
 {
 	struct link_router *router =
 		link_router_pick(link, sender->name, sender->epoch);
@@ -148,8 +149,14 @@ static void write_ack(struct link *link, const struct link_sender *sender)
 				.epoch = link->epoch,
 				.n = sender->processed };
 
-	if (router)
+	if (!router)
+		return;
+	link_router_write(router, &ack);
+	/* A gap is told by the same number twice. */
+	if (sender->gap && sender->processed != sender->acked)
 		link_router_write(router, &ack);
+	sender->gap = false;
+	sender->acked = sender->processed;
 }
 
 void link_senders_ack(struct link *link)
