@@ -131,6 +131,8 @@ static void test_directed(void **state)
 	setup(&world);
 	a = sm_world_session(&world, "a");
 	sm_world_presence(a, "<presence to='one@x/r'/>");
+	/* Who would see it anyway does not, as there is no broadcast. */
+	sm_world_presence(a, "<presence to='from@x'/>");
 	sm_world_presence(a, "<presence to='two@x'/>");
 	sm_world_presence(a, "<presence to='three@x'/>");
 	/* One is left, one refuses. */
@@ -139,7 +141,8 @@ static void test_directed(void **state)
 				 "to='" ALICE "/a'/>");
 	clear(&world);
 	sm_world_presence(a, "<presence type='unavailable'/>");
-	assert_int_equal(sm_world_count(&world.routed, "<presence"), 1);
+	assert_int_equal(sm_world_count(&world.routed, "<presence"), 2);
+	assert_int_equal(sm_world_count(&world.routed, "to='from@x'"), 1);
 	sm_world_saw(&world.routed, "to='one@x/r'");
 	assert_null(a->directed);
 	sm_world_free(&world);
