@@ -155,9 +155,13 @@ void handshake_answer(struct peer *peer, const char *bytes, size_t len)
 	} else if (!element_is(answer->root, "handshake", NS_CLIENT)) {
 		peer_fail(peer, STREAM_NOT_AUTHORIZED,
 			  "a handshake was expected");
-	} else if (!policy) {
-		peer_fail(peer, STREAM_HOST_UNKNOWN, NULL);
-	} else if (!is_proved(peer, policy, element_text(answer->root))) {
+	} else if (!policy ||
+		   !is_proved(peer, policy, element_text(answer->root))) {
+		/* One answer for both: names cannot be probed. */
+		log_notice(peer->router->log, "link.unproved",
+			   LOG_S("name", peer->asked),
+			   LOG_S("reason", policy ? "wrong secret"
+						  : "no such link section"));
 		peer_fail(peer, STREAM_NOT_AUTHORIZED, NULL);
 	} else if (policy->section->kind != LINK_COMPONENT &&
 		   !peer->has_prefix) {

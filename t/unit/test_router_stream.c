@@ -89,11 +89,11 @@ static void test_bad_streams(void **state)
 		  "bad-namespace-prefix" },
 		{ "<stream:stream to='sm-1'>", "not-well-formed" },
 		{ HEADER "to='nobody.example'><handshake>0</handshake>",
-		  "host-unknown" },
-		{ HEADER "><handshake/>", "host-unknown" },
-		{ HEADER "to='a@b/c'><handshake/>", "host-unknown" },
+		  "not-authorized" },
+		{ HEADER "><handshake/>", "not-authorized" },
+		{ HEADER "to='a@b/c'><handshake/>", "not-authorized" },
 		/* A role's name is compared byte for byte. */
-		{ HEADER "to='SM-1'><handshake/>", "host-unknown" },
+		{ HEADER "to='SM-1'><handshake/>", "not-authorized" },
 		{ HEADER "to='sm-1'><handshake/>", "not-authorized" },
 		{ HEADER "to='sm-1'><handshake>da39a3ee5e6b4b0d3255bfef95601890"
 		  "afd80709</handshake>", "not-authorized" },
