@@ -28,3 +28,5 @@ bench: all t/bench/load
 		$(PYTHON3) $(srcdir)/t/bench/run.py $(BENCH_OPTIONS)
 
 .PHONY: bench
+
+EXTRA_DIST += t/lib/people.py t/e2e/test_roster.py t/e2e/test_subscription.py

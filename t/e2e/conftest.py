@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
 from chappe import Chappe  # noqa: E402
+from people import People  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -42,6 +43,15 @@ def shared(tmp_path_factory):
         server.add_user("alice")
         server.add_user("bob")
         yield server
+
+
+@pytest.fixture
+def people(shared):
+    """Makes accounts on the shared server: alice, bob = people("alice",
+    "bob"); see t/lib/people.py."""
+    made = People(shared)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -301,6 +301,11 @@ class Chappe:
         self.ctl("user", "add", self.jid(name, domain), "--password-stdin",
                  stdin=password + "\n")
 
+    def add_users(self, *jids, password=PASSWORD):
+        """Several at once, given as JIDs."""
+        self.ctl("user", "import",
+                 stdin="".join(f"{jid} {password}\n" for jid in jids))
+
     def metrics(self, port):
         """The samples of a role's /metrics as a dict."""
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics",

@@ -139,6 +139,23 @@ class Wire:
             if predicate(element):
                 return element
 
+    def find(self, predicate, seconds=None):
+        """The element for which the predicate holds; other stanzas that come
+        before it stay for later."""
+        kept = []
+        end = time.monotonic() + (seconds or self.seconds)
+        try:
+            while True:
+                element = self.next(max(0.01, end - time.monotonic()))
+                if predicate(element):
+                    return element
+                kept.append(element)
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but: " + b" ".join(
+                ET.tostring(e) for e in kept).decode()) from None
+        finally:
+            self._ready = kept + self._ready
+
     def nothing(self, seconds=0.5):
         """Asserts that no element comes."""
         try:
@@ -270,8 +287,8 @@ class Wire:
     def presence(self, inner=""):
         """Initial presence, and its echo, so that the server has seen it."""
         self.send(f"<presence>{inner}</presence>")
-        self.until(lambda e: e.tag == CLIENT + "presence"
-                   and e.get("from") == self.jid)
+        self.find(lambda e: e.tag == CLIENT + "presence"
+                  and e.get("from") == self.jid)
 
     def roster(self):
         answer = self.iq("get", "<query xmlns='jabber:iq:roster'/>")
@@ -286,14 +303,9 @@ class Wire:
         return self.answer(number, seconds)
 
     def answer(self, number, seconds=None):
-        kept = []
-        end = time.monotonic() + (seconds or self.seconds)
-        while True:
-            element = self.next(max(0.01, end - time.monotonic()))
-            if element.tag == CLIENT + "iq" and element.get("id") == number:
-                self._ready = kept + self._ready
-                return element
-            kept.append(element)
+        """The iq with that id; see find()."""
+        return self.find(lambda e: e.tag == CLIENT + "iq"
+                         and e.get("id") == number, seconds)
 
     def ping(self):
         """A round trip: all that was sent before has been handled."""
