@@ -12,6 +12,7 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/xmpp/ns.h"
+#include "util/xmpp/utf8.h"
 
 #define ROUTE_START "<link:route"
 #define ROUTE_END "</link:route>"
@@ -196,59 +197,27 @@ static char *put_reference(char *to, const char *text, size_t len)
 	return NULL;
 }
 
-/* Bytes of the UTF-8 sequence at `p` (RFC 3629), 0 when it is none. */
-static size_t utf8_length(const char *p, const char *end)
-{
-	const unsigned char *u = (const unsigned char *)p;
-	size_t len = u[0] < 0x80 ? 1 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
-	unsigned char low = 0x80, high = 0xbf;
-
-	if (len == 1)
-		return 1;
-	if (u[0] < 0xc2 || u[0] > 0xf4 || (size_t)(end - p) < len)
-		return 0;
-	if (u[0] == 0xe0)
-		low = 0xa0;
-	else if (u[0] == 0xed)
-		high = 0x9f;
-	else if (u[0] == 0xf0)
-		low = 0x90;
-	else if (u[0] == 0xf4)
-		high = 0x8f;
-	if (u[1] < low || u[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++) {
-		if (u[i] < 0x80 || u[i] > 0xbf)
-			return 0;
-	}
-	return len;
-}
-
 /* Unescapes to `*to`, which has room for len + 1 bytes, ends it with a NUL
  * and moves `*to` behind; returns the start, NULL when it is malformed. */
 static const char *put_value(char **to, const char *text, size_t len)
 {
 	const char *end = text + len, *semicolon;
 	char *start = *to, *p = start;
-	size_t step;
 
+	if (!utf8_is_xml(text, len))
+		return NULL;
 	while (text < end) {
-		if (*text == '&') {
-			semicolon = memchr(text, ';', (size_t)(end - text));
-			if (!semicolon)
-				return NULL;
-			p = put_reference(p, text + 1,
-					  (size_t)(semicolon - text - 1));
-			if (!p)
-				return NULL;
-			text = semicolon + 1;
+		if (*text != '&') {
+			*p++ = *text++;
 			continue;
 		}
-		step = utf8_length(text, end);
-		if (step == 0)
+		semicolon = memchr(text, ';', (size_t)(end - text));
+		if (!semicolon)
 			return NULL;
-		while (step-- > 0)
-			*p++ = *text++;
+		p = put_reference(p, text + 1, (size_t)(semicolon - text - 1));
+		if (!p)
+			return NULL;
+		text = semicolon + 1;
 	}
 	*p++ = '\0';
 	*to = p;
@@ -359,7 +328,7 @@ static int set_attributes(struct envelope *envelope, const struct raw_tag *tag,
 static int set_declarations(struct envelope *envelope,
 			    const struct raw_tag *tag, char *to)
 {
-	char *p = to;
+	char *p = to, *scratch;
 
 	for (size_t i = 0; i < tag->count; i++) {
 		const struct raw_attribute *raw = &tag->list[i];
@@ -367,7 +336,9 @@ static int set_declarations(struct envelope *envelope,
 
 		if (!is_prefix_declaration(raw))
 			continue;
-		if (!is_declaration(raw, envelope))
+		scratch = p;
+		if (!is_declaration(raw, envelope) ||
+		    !put_value(&scratch, raw->value, raw->value_len))
 			return -1;
 		*p++ = ' ';
 		memcpy(p, raw->name, len);
