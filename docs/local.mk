@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# docs: what is read rather than built; the texts at the top too:
-#   EXTRA_DIST += ARCHITECTURE HACKING docs/link.md
-# (README and NEWS are distributed by automake itself.)
+# docs: what is read rather than built, the texts at the top too.
+
+dist_doc_DATA = README.md NEWS.md docs/admin.md docs/first-steps.md \
+	docs/link.md
+EXTRA_DIST += ARCHITECTURE.md HACKING.md

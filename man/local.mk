@@ -4,3 +4,6 @@
 
 dist_man_MANS += man/chappe-router.8 man/chappe-c2s.8 man/chappe-sm.8 \
 	man/chappectl.8 man/chappe.conf.5
+
+# The test of the pages, of docs/admin.md and of etc/.
+EXTRA_DIST += t/man.py

@@ -273,8 +273,8 @@ def table_column(text, heading):
 def check_docs():
     code = "\n".join(sources())
     text = (SOURCE / "docs/admin.md").read_text()
-    events = set(re.findall(r"log_(?:error|warning|notice|info|debug|at)\("
-                            r"[^;\"]*?\"([a-z0-9.-]+)\"", code))
+    events = set(re.findall(r"log_(?:error|warning|notice|info|debug)\("
+                            r"[^,\"]+,\s*\"([a-z0-9.-]+)\"", code))
     written = table_column(text, "Logs")
     # Some events reach the log through a function with a name argument.
     report("docs-events",
@@ -312,7 +312,7 @@ def check_links():
 
 def check_conf():
     conf = BUILD / "etc/chappe.conf"
-    done = run(BUILD / "chappectl", "config", "check", conf)
+    done = run(BUILD / "chappectl", "-c", conf, "config", "check")
     report("etc.conf-check", [done.stderr] if done.returncode else [])
     for role, instance in (("router", "router"), ("c2s", "c2s-1"),
                            ("sm", "sm-1")):
