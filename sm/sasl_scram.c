@@ -243,12 +243,37 @@ static int scram_probe(struct exchange *exchange, const char *bytes,
 	return result;
 }
 
+/* RFC 5802 section 5.1: a "=" in a name that is not escaped must fail, which
+ * libgsasl does not care about. The fields are: flag, authzid, name. */
+static bool names_are_escaped(const char *message)
+{
+	const char *field = message;
+
+	for (int i = 0; i < 3 && *field != '\0'; i++) {
+		const char *end = field + strcspn(field, ",");
+		const char *sign = field;
+
+		if (i > 0 && (str_starts(field, "a=") ||
+			      str_starts(field, "n=")))
+			sign += 2;
+		while (i > 0 && (sign = memchr(sign, '=', end - sign))) {
+			if (!str_starts(sign, "=2C") &&
+			    !str_starts(sign, "=3D"))
+				return false;
+			sign++;
+		}
+		field = *end != '\0' ? end + 1 : end;
+	}
+	return true;
+}
+
 void scram_first(struct exchange *exchange, const char *bytes, size_t len)
 {
 	/* "p" without -PLUS cannot be what the client means; libgsasl would
 	 * take it for a binding of no bytes. */
 	if (len == 0 || memchr(bytes, '\0', len) != NULL ||
-	    (*bytes == 'p') != exchange->mechanism->plus) {
+	    (*bytes == 'p') != exchange->mechanism->plus ||
+	    !names_are_escaped(bytes)) {
 		exchange_fail(exchange, FAILURE_FREE, "malformed-request",
 			      NULL);
 		return;
