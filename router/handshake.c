@@ -160,7 +160,7 @@ void handshake_answer(struct peer *peer, const char *bytes, size_t len)
 		/* One answer for both: names cannot be probed. */
 		log_notice(peer->router->log, "link.unproved",
 			   LOG_S("name", peer->asked),
-			   LOG_S("reason", policy ? "wrong secret"
+			   LOG_S("reason", policy ? "wrong handshake"
 						  : "no such link section"));
 		peer_fail(peer, STREAM_NOT_AUTHORIZED, NULL);
 	} else if (policy->section->kind != LINK_COMPONENT &&
