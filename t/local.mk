@@ -21,7 +21,8 @@ t_bench_load_LDADD = $(XMPP_LIBS) $(GSASL_LIBS)
 EXTRA_DIST += t/bench/run.py t/lib/chappe.py t/lib/wire.py \
 	t/e2e/conftest.py t/e2e/test_chat.py t/e2e/test_clients.py
 CLEANFILES += t/bench/load
-EXTRA_DIST += t/e2e/test_streams.py t/e2e/test_sasl.py
+EXTRA_DIST += t/e2e/test_streams.py t/e2e/test_sasl.py \
+	t/e2e/test_bind.py
 
 bench: all t/bench/load
 	CHAPPE_SOURCE=$(abs_top_srcdir) CHAPPE_BUILD=$(abs_top_builddir) \
