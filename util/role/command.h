@@ -13,7 +13,8 @@ struct command_call; /* one command being answered */
 
 struct command {
 	const char *name; /* "session.list"; NULL ends a table */
-	/* Runs on the loop; must lead to command_finish() exactly once. */
+	/* Runs on the loop; must lead to command_finish() exactly once, before
+	 * link_close(). */
 	void (*run)(struct command_call *call, void *ctx);
 };
 

@@ -17,8 +17,8 @@
 #include "util/xmpp/stream.h"
 
 #define BACK_OFF_FIRST_MS 50
-#define BACK_OFF_MAX_MS 2000	/* with jitter 3000: under GRACE_MS */
-#define STABLE_MS 5000		/* a link that held so long was a good one */
+#define BACK_OFF_MAX_MS 1000	/* with jitter 1500: far under GRACE_MS */
+#define STABLE_MS 1000		/* a link that held so long was a good one */
 #define SETUP_MS 10000		/* from the connection until it is ready */
 #define PING_MS 10000
 #define SILENCE_MS 30000
