@@ -368,8 +368,8 @@ void c2s_session_recover(struct stream *s)
 		return;
 	s->session->recovering = loop_now(s->c2s->loop);
 	stream_set_state(s, STATE_RECOVERING);
-	log_info(s->c2s->log, "session.waits", LOG_S("session", s->id),
-		 LOG_S("sm", s->session->owner));
+	log_debug(s->c2s->log, "session.waits", LOG_S("session", s->id),
+		  LOG_S("sm", s->session->owner));
 }
 
 void c2s_session_retry(struct stream *s)
