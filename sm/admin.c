@@ -40,6 +40,20 @@ const char *admin_status(enum storage_status status)
 	return "failed";
 }
 
+void admin_begin(struct sm *sm)
+{
+	sm->commands++;
+}
+
+void admin_finish(struct sm *sm, struct command_call *call, const char *status,
+		  const char *text)
+{
+	sm->commands--;
+	/* After the deadline of a stop there is nobody to tell. */
+	if (sm->link != NULL)
+		command_finish(call, status, text);
+}
+
 /* -- sessions --------------------------------------------------------------- */
 
 static void session_row(struct command_call *call,

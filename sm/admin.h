@@ -22,12 +22,13 @@ void admin_user_show(struct command_call *call, void *ctx);
 void admin_user_list(struct command_call *call, void *ctx);
 void admin_user_import(struct command_call *call, void *ctx);
 
+/* For commands that are answered later: counts them from begin to finish, so
+ * that a stop waits for them. */
+void admin_begin(struct sm *sm);
+void admin_finish(struct sm *sm, struct command_call *call, const char *status,
+		  const char *text);
+
 /* The word for the result of a command. */
 const char *admin_status(enum storage_status status);
-
-/* The domain's driver that accounts can be created with; NULL after the
- * command was answered. */
-struct auth *admin_writable_auth(struct command_call *call,
-				 const struct sm_domain *domain);
 
 #endif

@@ -18,6 +18,7 @@
 /* -- list ------------------------------------------------------------------- */
 
 struct listing {
+	struct sm *sm;
 	struct sm_domain *domain;
 	struct command_call *call;
 	size_t auth; /* the driver that is being asked */
@@ -29,16 +30,17 @@ static void listing_finish(struct listing *listing, const char *status,
 			   const char *text)
 {
 	struct command_call *call = listing->call;
+	struct sm *sm = listing->sm;
 
 	mem_free(listing);
-	command_finish(call, status, text);
+	admin_finish(sm, call, status, text);
 }
 
 static void listing_page(const struct auth_result *result, void *ctx)
 {
 	struct listing *listing = ctx;
 
-	if (result->status != STORAGE_OK) {
+	if (result->status != STORAGE_OK || listing->sm->link == NULL) {
 		listing_finish(listing, admin_status(result->status),
 			       result->status == STORAGE_UNAVAILABLE ?
 				       "the accounts cannot be listed" : NULL);
@@ -79,7 +81,9 @@ void admin_user_list(struct command_call *call, void *ctx)
 			       "this domain is not served here");
 		return;
 	}
+	admin_begin(sm);
 	listing = mem_new(struct listing);
+	listing->sm = sm;
 	listing->domain = domain;
 	listing->call = call;
 	listing_next(listing, NULL);
@@ -103,6 +107,7 @@ struct import_line {
 static void import_release(struct import *import)
 {
 	struct command_call *call = import->call;
+	struct sm *sm = import->sm;
 	char text[80];
 	bool ok = import->failed == 0;
 
@@ -110,11 +115,11 @@ static void import_release(struct import *import)
 		return;
 	snprintf(text, sizeof(text), "%zu created, %zu not",
 		 import->created, import->failed);
-	log_notice(import->sm->log, "account.import",
+	log_notice(sm->log, "account.import",
 		   LOG_N("created", import->created),
 		   LOG_N("failed", import->failed));
 	mem_free(import);
-	command_finish(call, ok ? "ok" : "failed", text);
+	admin_finish(sm, call, ok ? "ok" : "failed", text);
 }
 
 /* Only what went wrong is answered in rows. */
@@ -122,7 +127,8 @@ static void import_failed(struct import *import, const char *jid,
 			  const char *result)
 {
 	import->failed++;
-	command_row(import->call, "jid", jid, "result", result, NULL);
+	if (import->sm->link != NULL)
+		command_row(import->call, "jid", jid, "result", result, NULL);
 }
 
 static void import_created(const struct auth_result *result, void *ctx)
@@ -178,6 +184,7 @@ void admin_user_import(struct command_call *call, void *ctx)
 		return;
 	}
 	import = mem_new(struct import);
+	admin_begin(ctx);
 	import->sm = ctx;
 	import->call = call;
 	import->pending = 1;

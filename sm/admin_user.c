@@ -28,12 +28,13 @@ static void request_finish(struct request *request, const char *status,
 			   const char *text)
 {
 	struct command_call *call = request->call;
+	struct sm *sm = request->sm;
 
 	if (request->user != NULL)
 		user_unpin(request->user);
 	jid_free(&request->jid);
 	mem_free(request);
-	command_finish(call, status, text);
+	admin_finish(sm, call, status, text);
 }
 
 static void request_finish_status(struct request *request,
@@ -48,18 +49,6 @@ static void request_finish_status(struct request *request,
 	else if (status != STORAGE_OK)
 		text = "the storage is unavailable";
 	request_finish(request, admin_status(status), text);
-}
-
-struct auth *admin_writable_auth(struct command_call *call,
-				 const struct sm_domain *domain)
-{
-	struct auth *auth = domain_writable_auth(domain);
-
-	if (auth == NULL)
-		command_finish(call, "failed",
-			       "the accounts of this domain are kept "
-			       "elsewhere");
-	return auth;
 }
 
 /* The account that the command is about; NULL: it was answered. */
@@ -83,6 +72,7 @@ static struct request *request_new(struct sm *sm, struct command_call *call)
 			       "this domain is not served here");
 		return NULL;
 	}
+	admin_begin(sm);
 	request = mem_new(struct request);
 	request->sm = sm;
 	request->call = call;
@@ -99,11 +89,11 @@ static struct request *request_new_writing(struct sm *sm,
 
 	if (request == NULL)
 		return NULL;
-	request->auth = admin_writable_auth(call, request->domain);
+	request->auth = domain_writable_auth(request->domain);
 	if (request->auth != NULL)
 		return request;
-	jid_free(&request->jid);
-	mem_free(request);
+	request_finish(request, "failed",
+		       "the accounts of this domain are kept elsewhere");
 	return NULL;
 }
 
@@ -255,9 +245,11 @@ static void show_row(struct request *request, const struct account *account)
 	snprintf(contacts, sizeof(contacts), "%u", HASH_COUNT(user->roster));
 	if (has_date)
 		stamp_write(created, account->created);
-	command_row(request->call, "jid", jid_full(request->jid), "sessions",
-		    sessions, "offline", offline, "contacts", contacts,
-		    "created", has_date ? created : NULL, NULL);
+	if (request->sm->link != NULL)
+		command_row(request->call, "jid", jid_full(request->jid),
+			    "sessions", sessions, "offline", offline,
+			    "contacts", contacts, "created",
+			    has_date ? created : NULL, NULL);
 	request_finish(request, "ok", NULL);
 }
 

@@ -274,7 +274,8 @@ static void stop_step(struct timer *timer)
 	uint64_t waited = loop_now(sm->loop) - sm->stop_began;
 
 	if (waited < STOP_MAX &&
-	    (storage_pending(sm) > 0 || sm->task_count > 0)) {
+	    (storage_pending(sm) > 0 || sm->task_count > 0 ||
+	     sm->commands > 0)) {
 		timer_start(&sm->stop_timer, sm->loop, STOP_STEP, stop_step);
 		return;
 	}

@@ -78,6 +78,7 @@ struct sm {
 	struct exchange *exchanges;	 /* sm/sasl.c: by session id */
 	struct sasl_library *sasl;	 /* sm/sasl_scram.c */
 	struct throttle *throttle;	 /* sm/throttle.c */
+	size_t commands;		 /* sm/admin.c: not yet answered */
 	struct buf out;			 /* for the payload being sent */
 	void **module_data;		 /* one for each of sm_modules */
 	const struct sm_module *const *modules;

@@ -39,3 +39,19 @@ t_unit_test_offline_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
 UNIT_TESTS += t/unit/test_modules
 t_unit_test_modules_SOURCES = t/unit/test_modules.c $(SM_WORLD)
 t_unit_test_modules_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+# The core by itself.
+UNIT_TESTS += t/unit/test_ticket
+t_unit_test_ticket_SOURCES = t/unit/test_ticket.c
+t_unit_test_ticket_LDADD = sm/libsm.a $(BASE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_throttle
+t_unit_test_throttle_SOURCES = t/unit/test_throttle.c
+t_unit_test_throttle_LDADD = sm/libsm.a $(BASE_LIBS) $(CMOCKA_LIBS)
+
+# A whole sm, with a link that only takes notes.
+CORE_WORLD = t/unit/core_world.c t/unit/core_world.h $(STORAGE_WORLD)
+
+UNIT_TESTS += t/unit/test_sasl
+t_unit_test_sasl_SOURCES = t/unit/test_sasl.c $(CORE_WORLD)
+t_unit_test_sasl_LDADD = $(SM_LIBS) $(CMOCKA_LIBS)
