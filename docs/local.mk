@@ -5,3 +5,6 @@
 dist_doc_DATA = README.md NEWS.md docs/admin.md docs/first-steps.md \
 	docs/link.md
 EXTRA_DIST += ARCHITECTURE.md HACKING.md
+
+# Replays the examples of docs/link.md.
+EXTRA_DIST += t/link_doc.py
