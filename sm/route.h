@@ -74,7 +74,7 @@ void route_leftover(struct sm *sm, struct stanza *stanza,
 
 /* sm/message.c: RFC 6121 section 8.5.2 and 8.5.3 for messages. */
 void message_to_user(struct task *task);
-/* A message for a session that ended before its client had it. */
+/* A message for a session that ended before its client had it. Takes it. */
 void message_redeliver(struct user *user, struct stanza *stanza,
 		       struct work *work);
 

@@ -20,12 +20,13 @@ static void leftover_ready(struct user *user, void *ctx)
 {
 	struct leftover *leftover = ctx;
 
-	if (user->state == USER_READY)
+	if (user->state == USER_READY) {
 		message_redeliver(user, leftover->stanza, NULL);
-	else
+	} else {
 		route_error(leftover->sm, leftover->stanza,
 			    STANZA_INTERNAL_SERVER_ERROR, NULL);
-	stanza_free(&leftover->stanza);
+		stanza_free(&leftover->stanza);
+	}
 	mem_free(leftover);
 }
 

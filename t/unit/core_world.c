@@ -19,8 +19,6 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
-#define EPOCH "00000000000000c2"
-
 struct link {
 	struct core_world *core;
 	const struct link_handlers *handlers;
@@ -212,7 +210,7 @@ static void core_start(struct core_world *core)
 	if (core->sm == NULL)
 		fail_msg("%s", err.text);
 	core_member(core, "sm-1", "sm", "00000000000000a1");
-	core_member(core, "c2s-1", "c2s", EPOCH);
+	core_member(core, "c2s-1", "c2s", CORE_EPOCH);
 	core_member(core, "example.org", "sm", "00000000000000a1");
 	make_accounts(core);
 }
@@ -306,17 +304,17 @@ static void receive(struct core_world *core, struct envelope *envelope,
 void core_control(struct core_world *core, const char *session,
 		  const char *xml)
 {
-	struct envelope envelope = { .from = "c2s-1", .epoch = EPOCH,
+	struct envelope envelope = { .from = "c2s-1", .epoch = CORE_EPOCH,
 				     .session = session, .control = true };
 
 	receive(core, &envelope, xml);
 }
 
-void core_stanza(struct core_world *core, const char *session, unsigned n,
-		 const char *xml)
+void core_stanza_from(struct core_world *core, const char *from,
+		      const char *session, unsigned n, const char *xml)
 {
 	char *origin = mem_printf("%s/%u", session, n);
-	struct envelope envelope = { .from = "c2s-1", .epoch = EPOCH,
+	struct envelope envelope = { .from = from, .epoch = CORE_EPOCH,
 				     .session = session, .origin = origin,
 				     .to = "alice@example.org" };
 
@@ -324,9 +322,15 @@ void core_stanza(struct core_world *core, const char *session, unsigned n,
 	mem_free(origin);
 }
 
+void core_stanza(struct core_world *core, const char *session, unsigned n,
+		 const char *xml)
+{
+	core_stanza_from(core, "c2s-1", session, n, xml);
+}
+
 void core_route(struct core_world *core, const char *from, const char *xml)
 {
-	struct envelope envelope = { .from = from, .epoch = EPOCH };
+	struct envelope envelope = { .from = from, .epoch = CORE_EPOCH };
 
 	receive(core, &envelope, xml);
 }

@@ -11,6 +11,9 @@
 #include "t/unit/storage_world.h"
 #include "util/base/buf.h"
 
+/* The epoch of c2s-1. */
+#define CORE_EPOCH "00000000000000c2"
+
 /* An envelope that the sm has sent. */
 struct sent {
 	struct sent *next;
@@ -47,6 +50,10 @@ void core_control(struct core_world *core, const char *session,
 void core_stanza(struct core_world *core, const char *session, unsigned n,
 		 const char *xml);
 
+/* The same from another instance. */
+void core_stanza_from(struct core_world *core, const char *from,
+		      const char *session, unsigned n, const char *xml);
+
 /* A stanza from another role. */
 void core_route(struct core_world *core, const char *from, const char *xml);
 
@@ -54,7 +61,8 @@ void core_route(struct core_world *core, const char *from, const char *xml);
 void core_undelivered(struct core_world *core, const char *at,
 		      const char *session, const char *xml);
 
-/* Who is there: sets the one member of a name; epoch NULL: nobody. */
+/* Who is there: sets the one member of a name, which has that name itself, or
+ * is sm-1 for the kind sm; epoch NULL: nobody. */
 void core_member(struct core_world *core, const char *name, const char *kind,
 		 const char *epoch);
 

@@ -55,3 +55,7 @@ CORE_WORLD = t/unit/core_world.c t/unit/core_world.h $(STORAGE_WORLD)
 UNIT_TESTS += t/unit/test_sasl
 t_unit_test_sasl_SOURCES = t/unit/test_sasl.c $(CORE_WORLD)
 t_unit_test_sasl_LDADD = $(SM_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_session
+t_unit_test_session_SOURCES = t/unit/test_session.c $(CORE_WORLD)
+t_unit_test_session_LDADD = $(SM_LIBS) $(CMOCKA_LIBS)
