@@ -337,8 +337,9 @@ static int config_check(struct ctl *ctl)
 	struct config *config = config_load(path, ctl_all_sections, true,
 					    &err);
 
-	if (!config) {
+	if (!config || router_config_check(config, &err) < 0) {
 		ctl_complain("%s", err.text);
+		config_free(&config);
 		return CTL_FAILED;
 	}
 	config_free(&config);

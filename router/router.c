@@ -279,6 +279,7 @@ static const struct section *const router_sections[] = {
 const struct role router_role = {
 	.name = "router",
 	.sections = router_sections,
+	.check = router_config_check,
 	.start = router_start,
 	.reload = router_reload,
 	.stop = router_stop,

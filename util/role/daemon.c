@@ -95,7 +95,8 @@ static struct config *load(struct daemon *daemon, struct error *err)
 	if (!config)
 		return NULL;
 	common = find_common(daemon, config, err);
-	if (!common || check_common(common, config, err) < 0)
+	if (!common || check_common(common, config, err) < 0 ||
+	    (daemon->role->check && daemon->role->check(config, err) < 0))
 		config_free(&config);
 	return config;
 }
@@ -115,7 +116,7 @@ static void apply_log(struct daemon *daemon)
 
 static void say_ready(struct daemon *daemon)
 {
-	/* Not before privileges are dropped: start() may be ready at once. */
+	/* Not inside start(), which may be ready at once. */
 	if (!daemon->started || !daemon->ready || daemon->stopping)
 		return;
 	notify_send("READY=1");
@@ -289,6 +290,10 @@ static int start(struct daemon *daemon, struct error *err)
 	const struct common_options *common =
 		find_common(daemon, daemon->config, err);
 
+	/* First of all: what start() creates (a database, a socket) belongs to
+	 * the user, and what it can read now it can read at a reload. */
+	if (privileges_drop(common->user, err) < 0)
+		return error_prefix(err, "%s: user", daemon->path);
 	daemon->state = daemon->role->start(&daemon->env, err);
 	if (!daemon->state)
 		return error_prefix(err, "%s", daemon->path);
@@ -298,8 +303,6 @@ static int start(struct daemon *daemon, struct error *err)
 		if (!daemon->http)
 			return error_prefix(err, "%s: metrics", daemon->path);
 	}
-	if (privileges_drop(common->user, err) < 0)
-		return error_prefix(err, "%s: user", daemon->path);
 	privileges_hide();
 	daemon->started = true;
 	return 0;

@@ -37,6 +37,9 @@ struct role {
 	/* Own and shared sections, NULL-terminated. The first has the role's
 	 * own options; it is titled by instance name or pattern. */
 	const struct section *const *sections;
+	/* What the tables cannot say about a file: 0, or -1 with what is wrong.
+	 * Opens nothing. For -t, a start and each reload; NULL: nothing. */
+	int (*check)(const struct config *config, struct error *err);
 	/* The role's state, NULL with err: the process exits 1. Listens and
 	 * opens at once; what needs other processes is waited for. */
 	void *(*start)(struct role_env *env, struct error *err);
