@@ -174,6 +174,10 @@ void session_received(struct session *session, struct stanza *stanza,
 	}
 	sm->stats.stanzas_in[kind]++;
 	element_set_attr(stanza->root, "from", jid_full(session->jid));
+	/* RFC 6120 section 8.1.5. */
+	if (session->lang != NULL &&
+	    element_attr_ns(stanza->root, NS_XML, "lang") == NULL)
+		element_add_lang(stanza->root, session->lang);
 	route_from_session(session, stanza, origin, work);
 }
 

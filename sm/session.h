@@ -31,6 +31,7 @@ struct session {
 	struct jid *jid; /* full */
 	char *address;	 /* of the client, for log and throttle */
 	char *tls;	 /* "TLSv1.3" or NULL */
+	char *lang;	 /* of the client's stream header; NULL */
 	int64_t since;	    /* microseconds since 1970 */
 	uint64_t last_origin; /* number of the newest stanza taken from it */
 	bool interested;    /* asked for the roster (RFC 6121 section 2.1.6) */

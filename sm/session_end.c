@@ -47,6 +47,7 @@ static void session_free(struct session *session)
 	mem_free(session->id);
 	mem_free(session->address);
 	mem_free(session->tls);
+	mem_free(session->lang);
 	mem_free(session);
 }
 

@@ -13,6 +13,8 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
+#define LANG_MAX 35 /* bytes of a language tag */
+
 /* A session that somebody asked for, while its user is being loaded. */
 struct opening {
 	struct sm *sm;
@@ -20,7 +22,7 @@ struct opening {
 	struct peer *peer;
 	char *id;
 	char *resource;	 /* as the client wants it; NULL: any */
-	char *address, *tls, *old_session;
+	char *address, *tls, *lang, *old_session;
 	struct buf snapshot; /* XML, of a reopen */
 	bool again;	     /* it is a reopen */
 	UT_hash_handle hh;   /* by id */
@@ -75,6 +77,7 @@ static void opening_free(struct opening *opening)
 	mem_free(opening->resource);
 	mem_free(opening->address);
 	mem_free(opening->tls);
+	mem_free(opening->lang);
 	mem_free(opening->old_session);
 	buf_free(&opening->snapshot);
 	mem_free(opening);
@@ -154,7 +157,8 @@ static struct session *session_new(struct opening *opening, struct jid *jid)
 	session->jid = jid;
 	session->address = opening->address;
 	session->tls = opening->tls;
-	opening->address = opening->tls = NULL;
+	session->lang = opening->lang;
+	opening->address = opening->tls = opening->lang = NULL;
 	session->since = loop_time_us(sm->loop);
 	session->module_data =
 		mem_calloc(sm->module_count, sizeof(*session->module_data));
@@ -309,6 +313,17 @@ static bool answer_known(struct sm *sm, const struct envelope *envelope,
 	return true;
 }
 
+/* The language of the stream, of which RFC 5646 section 4.4.1 says how long it
+ * may be expected to be; nonsense is not put on every stanza. */
+static char *language(const struct element *element)
+{
+	const char *lang = element_attr(element, "lang");
+
+	if (lang == NULL || *lang == '\0' || strlen(lang) > LANG_MAX)
+		return NULL;
+	return mem_strdup(lang);
+}
+
 static void opening_start(struct sm *sm, const struct envelope *envelope,
 			  const struct element *element, bool again,
 			  struct sm_domain *domain, const struct jid *jid)
@@ -324,6 +339,7 @@ static void opening_start(struct sm *sm, const struct envelope *envelope,
 	opening->resource = mem_strdup(element_attr(element, "resource"));
 	opening->address = mem_strdup(element_attr(element, "address"));
 	opening->tls = mem_strdup(element_attr(element, "tls"));
+	opening->lang = language(element);
 	opening->old_session =
 		mem_strdup(element_attr(element, "old-session"));
 	opening->again = again;

@@ -34,6 +34,7 @@ void snapshot_write(const struct session *session, struct buf *to)
 	size_t count = 0;
 
 	element_set_attr(root, "resource", jid_resource(session->jid));
+	element_set_attr(root, "lang", session->lang);
 	set_number(root, "since", session->since);
 	set_number(root, "origin", (int64_t)session->last_origin);
 	set_number(root, "priority", session->priority);
@@ -130,6 +131,8 @@ int snapshot_read(struct session *session, const char *xml, size_t len)
 		stanza_free(&snapshot);
 		return -1;
 	}
+	mem_free(session->lang);
+	session->lang = mem_strdup(element_attr(root, "lang"));
 	session->since = since;
 	session->last_origin = (uint64_t)origin;
 	session->priority = (int)priority;

@@ -70,6 +70,20 @@ static void test_attrs(void **state)
 	stanza_free(&stanza);
 }
 
+static void test_lang(void **state)
+{
+	struct stanza *stanza = stanza_new("message", NULL);
+	struct element *root = stanza->root;
+
+	(void)state;
+	element_set_attr(root, "lang", "another");
+	element_add_lang(root, "de-CH");
+	assert_string_equal(element_attr_ns(root, NS_XML, "lang"), "de-CH");
+	assert_string_equal(element_attr(root, "lang"), "another");
+	assert_xml(root, "<message lang='another' xml:lang='de-CH'/>");
+	stanza_free(&stanza);
+}
+
 static void test_text(void **state)
 {
 	struct stanza *stanza = stanza_new("a", NULL);
@@ -263,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_build),
 		cmocka_unit_test(test_attrs),
+		cmocka_unit_test(test_lang),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_remove),

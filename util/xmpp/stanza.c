@@ -107,6 +107,18 @@ void element_set_attr(struct element *element, const char *name,
 	}
 }
 
+void element_add_lang(struct element *element, const char *lang)
+{
+	struct attr **place = &element->attrs;
+	struct attr *attr;
+
+	while (*place != NULL)
+		place = &(*place)->next;
+	attr = attr_append(element->stanza, place, "lang", lang, strlen(lang));
+	attr->ns = NS_XML;
+	attr->prefix = "xml";
+}
+
 struct element *element_add(struct element *parent, const char *name,
 			    const char *ns)
 {

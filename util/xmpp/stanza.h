@@ -140,6 +140,8 @@ const char *element_child_text(const struct element *parent, const char *name,
 /* value NULL removes the attribute. */
 void element_set_attr(struct element *element, const char *name,
 		      const char *value);
+/* Adds xml:lang; only for an element that has none. */
+void element_add_lang(struct element *element, const char *lang);
 /* ns NULL: the parent's. */
 struct element *element_add(struct element *parent, const char *name,
 			    const char *ns);
