@@ -121,8 +121,15 @@ static int read_priority(const struct stanza *stanza, int *priority)
 	int64_t value = 0;
 
 	if (text != NULL) {
-		if (!str_copy(number, sizeof(number), text) ||
-		    str_to_i64(str_trim(number), -128, 127, &value) != 0)
+		char *digits;
+
+		if (!str_copy(number, sizeof(number), text))
+			return -1;
+		digits = str_trim(number);
+		/* An xs:byte may have a plus sign. */
+		if (digits[0] == '+' && digits[1] != '-')
+			digits++;
+		if (str_to_i64(digits, -128, 127, &value) != 0)
 			return -1;
 	}
 	*priority = (int)value;
