@@ -31,3 +31,4 @@ bench: all t/bench/load
 .PHONY: bench
 
 EXTRA_DIST += t/lib/people.py t/e2e/test_roster.py t/e2e/test_subscription.py
+EXTRA_DIST += t/e2e/test_presence.py t/e2e/test_messages.py
