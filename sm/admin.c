@@ -54,7 +54,7 @@ void admin_finish(struct sm *sm, struct command_call *call, const char *status,
 		command_finish(call, status, text);
 }
 
-/* -- sessions --------------------------------------------------------------- */
+/* -- sessions -------------------------------------------------------------- */
 
 static void session_row(struct command_call *call,
 			const struct session *session)
@@ -121,7 +121,7 @@ static void session_kick_command(struct command_call *call, void *ctx)
 		       count > 0 ? NULL : "there is no such session");
 }
 
-/* -- the process ------------------------------------------------------------ */
+/* -- the process ----------------------------------------------------------- */
 
 static void status(struct command_call *call, void *ctx)
 {

@@ -15,7 +15,7 @@
 
 #define PAGE 500
 
-/* -- list ------------------------------------------------------------------- */
+/* -- list ------------------------------------------------------------------ */
 
 struct listing {
 	struct sm *sm;
@@ -89,7 +89,7 @@ void admin_user_list(struct command_call *call, void *ctx)
 	listing_next(listing, NULL);
 }
 
-/* -- import ----------------------------------------------------------------- */
+/* -- import ---------------------------------------------------------------- */
 
 /* A batch; finished when the last of its accounts is. */
 struct import {

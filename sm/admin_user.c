@@ -118,7 +118,7 @@ static void log_account(const struct request *request, const char *event)
 		   LOG_S("jid", jid_full(request->jid)));
 }
 
-/* -- add, passwd ------------------------------------------------------------ */
+/* -- add, passwd ----------------------------------------------------------- */
 
 static void added(const struct auth_result *result, void *ctx)
 {
@@ -172,7 +172,7 @@ void admin_user_passwd(struct command_call *call, void *ctx)
 	mem_free_secret(password);
 }
 
-/* -- del -------------------------------------------------------------------- */
+/* -- del ------------------------------------------------------------------- */
 
 /* A directory may have had the account; here is the rest. */
 static void data_removed(const struct storage_result *result, void *ctx)
@@ -232,7 +232,7 @@ void admin_user_del(struct command_call *call, void *ctx)
 		request_need_user(request, del_ready);
 }
 
-/* -- show ------------------------------------------------------------------- */
+/* -- show ------------------------------------------------------------------ */
 
 static void show_row(struct request *request, const struct account *account)
 {

@@ -14,9 +14,10 @@ enum iq_kind { IQ_GET = 1, IQ_SET = 2, IQ_GET_SET = 3 };
 
 /* Whom the request is addressed to. */
 enum iq_target {
-	TO_SERVER = 1,	  /* the domain, by anybody */
-	TO_OWN_ACCOUNT = 2, /* the sender's own bare JID, or no `to`, by one of our sessions */
-	TO_ACCOUNT = 4	  /* a local bare JID, by somebody else */
+	TO_SERVER = 1,	    /* the domain, by anybody */
+	TO_OWN_ACCOUNT = 2, /* the sender's own bare JID, or no `to`, by one
+			       of our sessions */
+	TO_ACCOUNT = 4	    /* a local bare JID, by somebody else */
 };
 
 /* A request that is being answered, by iq_result(), iq_error() or

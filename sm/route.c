@@ -9,7 +9,7 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
-/* -- from a client ---------------------------------------------------------- */
+/* -- from a client --------------------------------------------------------- */
 
 /* RFC 6120 section 8.2.3. */
 static bool iq_is_valid(const struct stanza *iq)
@@ -87,7 +87,7 @@ void route_from_session(struct session *session, struct stanza *stanza,
 	stanza_free(&stanza);
 }
 
-/* -- anywhere --------------------------------------------------------------- */
+/* -- anywhere -------------------------------------------------------------- */
 
 static enum link_sent route_away(struct sm *sm, const struct stanza *stanza,
 				 const struct jid *to, const char *origin)
@@ -171,7 +171,7 @@ void route_error(struct sm *sm, const struct stanza *stanza,
 	route_stanza(sm, answer, NULL, NULL);
 }
 
-/* -- from the link ---------------------------------------------------------- */
+/* -- from the link --------------------------------------------------------- */
 
 /* Only sms speak for the domains that are served here. */
 static bool may_send_from(const struct sm *sm, const struct envelope *envelope,

@@ -50,7 +50,7 @@ void route_received(struct sm *sm, const struct envelope *envelope,
 void route_undelivered(struct sm *sm, const struct envelope *envelope,
 		       const char *reason);
 
-/* -- sm/task.c --------------------------------------------------------------- */
+/* -- sm/task.c ------------------------------------------------------------ */
 
 /* Queues a stanza for a local address, `domain` being that of `to`. Takes the
  * stanza; copies the JIDs. */
@@ -70,7 +70,7 @@ int stanza_kind(const struct stanza *stanza);
 void route_leftover(struct sm *sm, struct stanza *stanza,
 		    const char *origin);
 
-/* -- inbound rules, for a task whose user is READY; do not take the task - */
+/* -- inbound rules, for a task whose user is READY; do not take the task  */
 
 /* sm/message.c: RFC 6121 section 8.5.2 and 8.5.3 for messages. */
 void message_to_user(struct task *task);

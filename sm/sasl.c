@@ -40,7 +40,7 @@ static struct throttle_limits limits_of(const struct sm *sm)
 	};
 }
 
-/* -- the end of an exchange ------------------------------------------------- */
+/* -- the end of an exchange ------------------------------------------------ */
 
 void exchange_bury(struct exchange *exchange)
 {
@@ -190,7 +190,7 @@ void exchange_challenge(struct exchange *exchange, const char *bytes,
 	send_control(exchange, control);
 }
 
-/* -- who it is -------------------------------------------------------------- */
+/* -- who it is ------------------------------------------------------------- */
 
 /* RFC 6120 section 6.3.8: we let nobody act for somebody else. */
 static bool authzid_is_own(const struct exchange *exchange,
@@ -232,7 +232,7 @@ int exchange_identify(struct exchange *exchange, const char *name,
 	return 0;
 }
 
-/* -- messages of the client ------------------------------------------------- */
+/* -- messages of the client ------------------------------------------------ */
 
 /* Decodes the text of an element; -1: it is not base64. The bytes are followed
  * by a NUL. */
@@ -401,7 +401,7 @@ void sasl_control(struct sm *sm, const struct envelope *envelope,
 	}
 }
 
-/* -- from outside ----------------------------------------------------------- */
+/* -- from outside ---------------------------------------------------------- */
 
 void sasl_domain_changed(struct sm *sm, const struct sm_domain *domain)
 {

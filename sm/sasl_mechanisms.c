@@ -77,7 +77,7 @@ void sasl_mechanisms_write(const struct sm_domain *domain,
 	}
 }
 
-/* -- telling ---------------------------------------------------------------- */
+/* -- telling --------------------------------------------------------------- */
 
 static enum link_sent tell(struct sm *sm, struct sm_domain *domain,
 			   const char *c2s)

@@ -43,7 +43,7 @@ void scram_library_free(struct sasl_library **library)
 	*library = NULL;
 }
 
-/* -- sessions of libgsasl --------------------------------------------------- */
+/* -- sessions of libgsasl -------------------------------------------------- */
 
 static Gsasl_session *scram_session(const struct exchange *exchange)
 {
@@ -115,7 +115,7 @@ static void set_keys(const struct exchange *exchange,
 		   size);
 }
 
-/* -- the first message ------------------------------------------------------ */
+/* -- the first message ----------------------------------------------------- */
 
 /* Keys of somebody who does not exist. The salt comes from the name and a
  * secret, so that asking twice, here or at another sm, shows nothing. */
@@ -284,7 +284,7 @@ void scram_first(struct exchange *exchange, const char *bytes, size_t len)
 	scram_lookup(exchange);
 }
 
-/* -- the second message ----------------------------------------------------- */
+/* -- the second message ---------------------------------------------------- */
 
 void scram_next(struct exchange *exchange, const char *bytes, size_t len)
 {

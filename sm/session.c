@@ -36,7 +36,7 @@ struct session *session_by_resource(const struct user *user,
 	return NULL;
 }
 
-/* -- from the client -------------------------------------------------------- */
+/* -- from the client ------------------------------------------------------- */
 
 static void session_closed(struct sm *sm, const struct envelope *envelope,
 			   const struct stanza *control)
@@ -181,7 +181,7 @@ void session_received(struct session *session, struct stanza *stanza,
 	route_from_session(session, stanza, origin, work);
 }
 
-/* -- to the client ---------------------------------------------------------- */
+/* -- to the client --------------------------------------------------------- */
 
 static void session_hold(struct session *session, const char *xml, size_t len)
 {

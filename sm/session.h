@@ -102,7 +102,7 @@ void session_answer(struct sm *sm, const char *c2s, const char *id,
 /* The same about one that is. */
 void session_tell(struct session *session, struct stanza *control);
 
-/* -- sm/session_open.c ------------------------------------------------------ */
+/* -- sm/session_open.c ----------------------------------------------------- */
 
 struct opening;
 
@@ -114,7 +114,7 @@ void session_open(struct sm *sm, const struct envelope *envelope,
  * NULL: any). */
 void openings_cancel(struct sm *sm, const char *id, const struct peer *peer);
 
-/* -- sm/snapshot.c: what a session is restored from -------------------------- */
+/* -- sm/snapshot.c: what a session is restored from ------------------------ */
 
 /* Appends the snapshot as XML. */
 void snapshot_write(const struct session *session, struct buf *to);

@@ -28,7 +28,7 @@ struct opening {
 	UT_hash_handle hh;   /* by id */
 };
 
-/* -- answers ---------------------------------------------------------------- */
+/* -- answers --------------------------------------------------------------- */
 
 static void refuse(struct sm *sm, const char *c2s, const char *id,
 		   enum stanza_error error, const char *type)
@@ -65,7 +65,7 @@ static void answer_opened(struct session *session)
 	session_tell(session, control);
 }
 
-/* -- openings --------------------------------------------------------------- */
+/* -- openings -------------------------------------------------------------- */
 
 static void opening_free(struct opening *opening)
 {
@@ -97,7 +97,7 @@ void openings_cancel(struct sm *sm, const char *id, const struct peer *peer)
 	}
 }
 
-/* -- binding ---------------------------------------------------------------- */
+/* -- binding --------------------------------------------------------------- */
 
 /* The full JID for this opening; NULL after a refusal. */
 static struct jid *choose_jid(struct opening *opening)
@@ -279,7 +279,7 @@ static void opening_ready(struct user *user, void *ctx)
 	opening_free(opening);
 }
 
-/* -- asked by a c2s --------------------------------------------------------- */
+/* -- asked by a c2s -------------------------------------------------------- */
 
 static bool ticket_is_good(struct sm *sm, const struct envelope *envelope,
 			   const struct jid *jid, const char *ticket,

@@ -22,7 +22,7 @@
 /* After the link's good-bye, for its last bytes. */
 #define STOP_LINGER 50
 
-/* -- to the link ------------------------------------------------------------ */
+/* -- to the link ----------------------------------------------------------- */
 
 struct stanza *sm_control_new(const char *name)
 {
@@ -48,7 +48,7 @@ enum link_sent sm_send_control(struct sm *sm, const char *at,
 	return link_send(sm->link, &envelope);
 }
 
-/* -- from the link ---------------------------------------------------------- */
+/* -- from the link --------------------------------------------------------- */
 
 static void control_received(struct sm *sm, const struct envelope *envelope,
 			     struct work *work)
@@ -149,7 +149,7 @@ static const struct link_handlers handlers = {
 	.command = admin_command,
 };
 
-/* -- start ------------------------------------------------------------------ */
+/* -- start ----------------------------------------------------------------- */
 
 static int modules_start(struct sm *sm, struct error *err)
 {
@@ -245,7 +245,7 @@ static int sm_reload(void *state, struct error *err)
 	return 0;
 }
 
-/* -- end -------------------------------------------------------------------- */
+/* -- end ------------------------------------------------------------------- */
 
 static void stop_done(struct timer *timer)
 {

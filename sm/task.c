@@ -41,7 +41,7 @@ static void task_free(struct task **task)
 		user_unpin(user);
 }
 
-/* -- running ---------------------------------------------------------------- */
+/* -- running --------------------------------------------------------------- */
 
 /* Somebody who wants to see our presence is told that there is none; what
  * else comes as presence is of no interest to a server. */
@@ -119,7 +119,7 @@ static void tasks_run(struct deferred *deferred)
 	}
 }
 
-/* -- the queues ------------------------------------------------------------- */
+/* -- the queues ------------------------------------------------------------ */
 
 static void task_append(struct task **first, struct task **last,
 			struct task *task)

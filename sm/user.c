@@ -65,7 +65,7 @@ bool user_is_ours(const struct sm *sm, const struct jid *jid)
 	return link_owns(sm->link, jid_bare(jid));
 }
 
-/* -- leaving memory --------------------------------------------------------- */
+/* -- leaving memory -------------------------------------------------------- */
 
 static void user_free(struct user *user)
 {
@@ -128,7 +128,7 @@ void user_unpin(struct user *user)
 	user_rest(user);
 }
 
-/* -- waiting ---------------------------------------------------------------- */
+/* -- waiting --------------------------------------------------------------- */
 
 static void waiters_run(struct deferred *deferred)
 {
@@ -193,7 +193,7 @@ void user_need_cancel(struct user *user, void *ctx)
 	}
 }
 
-/* -- loading ---------------------------------------------------------------- */
+/* -- loading --------------------------------------------------------------- */
 
 static void user_loaded(struct user *user, enum user_state state)
 {
@@ -317,7 +317,7 @@ struct user *user_get(struct sm *sm, struct sm_domain *domain,
 	return user;
 }
 
-/* -- the end of an account, or of being ours -------------------------------- */
+/* -- the end of an account, or of being ours ------------------------------- */
 
 void user_created(struct sm *sm, const char *bare)
 {
