@@ -183,7 +183,7 @@ void c2s_session_open_failed(struct stream *s)
 	stream_set_state(s, STATE_AUTHENTICATED);
 }
 
-static void bind(struct stream *s, const struct element *iq,
+static void bind_resource(struct stream *s, const struct element *iq,
 		 const struct element *element)
 {
 	struct buf *out = &s->c2s->out;
@@ -222,7 +222,7 @@ bool c2s_session_iq(struct stream *s, const struct element *iq)
 			c2s_session_iq_error(s, id, "cancel", "not-allowed",
 					     "a resource is bound already");
 		else
-			bind(s, iq, element);
+			bind_resource(s, iq, element);
 		return true;
 	}
 	if (element_is(element, "session", NS_SESSION) &&
