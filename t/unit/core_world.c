@@ -25,7 +25,7 @@ struct link {
 	void *ctx;
 };
 
-/* -- the link --------------------------------------------------------------- */
+/* -- the link -------------------------------------------------------------- */
 
 struct link *role_link_new(struct role_env *env,
 			   const struct common_options *options,
@@ -135,7 +135,7 @@ void link_processed(struct link *link, struct link_receipt receipt)
 	link->core->processed++;
 }
 
-/* -- the world -------------------------------------------------------------- */
+/* -- the world ------------------------------------------------------------- */
 
 static void on_ready(struct role_env *env)
 {
@@ -287,7 +287,7 @@ void core_free(struct core_world *core)
 	world_free(&core->world);
 }
 
-/* -- what comes ------------------------------------------------------------- */
+/* -- what comes ------------------------------------------------------------ */
 
 static void receive(struct core_world *core, struct envelope *envelope,
 		    const char *xml)
@@ -358,7 +358,7 @@ void core_member(struct core_world *core, const char *name, const char *kind,
 	core->link->handlers->members(core->link, name, core->link->ctx);
 }
 
-/* -- what goes -------------------------------------------------------------- */
+/* -- what goes ------------------------------------------------------------- */
 
 const struct sent *core_expect(struct core_world *core, const char *text)
 {
@@ -426,7 +426,7 @@ char *core_text(const struct core_world *core, const char *xml)
 	return buf_take(&bytes);
 }
 
-/* -- clients ---------------------------------------------------------------- */
+/* -- clients --------------------------------------------------------------- */
 
 char *core_login(struct core_world *core, const char *session,
 		 const char *name)

@@ -89,7 +89,7 @@ static const struct attempt attempts[] = {
 	  .condition = "encryption-required" },
 };
 
-/* -- a client --------------------------------------------------------------- */
+/* -- a client -------------------------------------------------------------- */
 
 static void set_binding(Gsasl_session *client, const struct attempt *attempt)
 {
@@ -181,7 +181,7 @@ static const struct sent *play(struct core_world *core, Gsasl *gsasl,
 	return sent;
 }
 
-/* -- tests ------------------------------------------------------------------ */
+/* -- tests ----------------------------------------------------------------- */
 
 static void test_attempts(void **state)
 {

@@ -45,7 +45,7 @@ static void open_session(const char *session, const char *name,
 	mem_free(wanted);
 }
 
-/* -- opening ---------------------------------------------------------------- */
+/* -- opening --------------------------------------------------------------- */
 
 static void expect_refused(const char *element, const char *condition)
 {
@@ -158,7 +158,7 @@ static void test_limit(void **state)
 	open_session(A, "alice", "4");
 }
 
-/* -- what a client sends ---------------------------------------------------- */
+/* -- what a client sends --------------------------------------------------- */
 
 static void test_repeats(void **state)
 {
@@ -269,7 +269,7 @@ static void test_foreign(void **state)
 	assert_int_equal(world_logged(&core.world, "session.foreign"), 1);
 }
 
-/* -- coming back ------------------------------------------------------------ */
+/* -- coming back ----------------------------------------------------------- */
 
 static void test_lost(void **state)
 {
@@ -343,7 +343,7 @@ static void test_reopen_refused(void **state)
 	mem_free(ticket);
 }
 
-/* -- the c2s ---------------------------------------------------------------- */
+/* -- the c2s --------------------------------------------------------------- */
 
 static void message_to_alice(unsigned n, const char *body)
 {
