@@ -32,3 +32,4 @@ bench: all t/bench/load
 
 EXTRA_DIST += t/lib/people.py t/e2e/test_roster.py t/e2e/test_subscription.py
 EXTRA_DIST += t/e2e/test_presence.py t/e2e/test_messages.py
+EXTRA_DIST += t/e2e/test_iq.py t/e2e/test_modules.py
