@@ -426,6 +426,15 @@ char *core_text(const struct core_world *core, const char *xml)
 	return buf_take(&bytes);
 }
 
+void core_command(struct core_world *core, const char *xml)
+{
+	struct stanza *stanza = parse(core, xml);
+
+	core->link->handlers->command(core->link, "admin-1", stanza,
+				      core->link->ctx);
+	stanza_free(&stanza);
+}
+
 /* -- clients --------------------------------------------------------------- */
 
 char *core_login(struct core_world *core, const char *session,

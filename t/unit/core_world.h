@@ -57,6 +57,9 @@ void core_stanza_from(struct core_world *core, const char *from,
 /* A stanza from another role. */
 void core_route(struct core_world *core, const char *from, const char *xml);
 
+/* From an operator: a whole <link:command/>. */
+void core_command(struct core_world *core, const char *xml);
+
 /* The link gives a stanza back that was for a session, or for anybody. */
 void core_undelivered(struct core_world *core, const char *at,
 		      const char *session, const char *xml);

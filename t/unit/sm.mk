@@ -59,3 +59,7 @@ t_unit_test_sasl_LDADD = $(SM_LIBS) $(CMOCKA_LIBS)
 UNIT_TESTS += t/unit/test_session
 t_unit_test_session_SOURCES = t/unit/test_session.c $(CORE_WORLD)
 t_unit_test_session_LDADD = $(SM_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_route
+t_unit_test_route_SOURCES = t/unit/test_route.c $(CORE_WORLD)
+t_unit_test_route_LDADD = $(SM_LIBS) $(CMOCKA_LIBS)
