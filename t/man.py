@@ -291,8 +291,10 @@ def check_docs():
 
 
 def check_links():
-    """Files that the texts name exist."""
+    """Files and functions that the texts name exist."""
     problems = []
+    code = "\n".join(path.read_text() for pattern in ("*.c", "*.h")
+                     for path in SOURCE.rglob(pattern))
     for path in [*SOURCE.glob("*.md"), *SOURCE.glob("docs/*.md")]:
         text = path.read_text()
         named = set(re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text))
@@ -304,6 +306,9 @@ def check_links():
         problems += [f"{path.name}: {name}" for name in sorted(named)
                      if not (SOURCE / name).exists()
                      and not (SOURCE / (name + ".in")).exists()]
+        named = set(re.findall(r"`([a-z][a-z0-9_]*)\(\)`", text))
+        problems += [f"{path.name}: {name}()" for name in sorted(named)
+                     if not re.search(rf"\b{name}\(", code)]
     report("docs-files", problems)
 
 
@@ -327,6 +332,20 @@ def check_conf():
         report(f"etc.dump-{role}", [] if done.stdout and
                again.stdout == done.stdout else
                [again.stderr or "--dump reads back as something else"])
+
+
+def check_examples():
+    """Those of chappe.conf(5)."""
+    problems = []
+    for text in re.findall(r"\.Bd -literal.*?\n(.*?)\.Ed",
+                           page("chappe.conf.5"), re.S):
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as example:
+            example.write(text.replace("\\e", "\\"))
+            example.flush()
+            done = run(BUILD / "chappectl", "-c", example.name, "config",
+                       "check")
+        problems += [done.stderr] if done.returncode else []
+    report("examples-chappe.conf.5", problems)
 
 
 def check_units():
@@ -365,8 +384,8 @@ def check_init():
 
 def main():
     checks = (check_options, check_lint, check_exit_codes, check_flags,
-              check_commands, check_docs, check_links, check_conf,
-              check_units, check_init)
+              check_commands, check_docs, check_links, check_examples,
+              check_conf, check_units, check_init)
     for check in checks:
         try:
             check()
