@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The README's first command as a newcomer runs it: in a copy of the sources
+without anything built, by an ordinary user, with the packages installed."""
+
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from chappe import SOURCE, free_port
+from wire import SASL, Wire
+
+USER = "nobody"
+
+
+@pytest.fixture(scope="module")
+def tree():
+    """A checkout of what git knows, owned by an ordinary user. Not below
+    pytest's folder, which is closed to others."""
+    folder = Path(tempfile.mkdtemp(prefix="chappe-quickstart-"))
+    folder.chmod(0o755)
+    files = subprocess.run(
+        ["git", "-C", SOURCE, "ls-files", "-z", "--cached"],
+        check=True, capture_output=True).stdout.split(b"\0")
+    copy = folder / "chappe"
+    for name in filter(None, files):
+        path = os.fsdecode(name)
+        if not os.path.exists(SOURCE / path):
+            continue
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(SOURCE / path, copy / path)
+    if os.getuid() == 0:
+        user = pwd.getpwnam(USER)
+        for path, folders, names in os.walk(copy):
+            for name in [path] + [os.path.join(path, n) for n in names]:
+                os.chown(name, user.pw_uid, user.pw_gid)
+    yield copy
+    quickstart(copy, "stop")
+    shutil.rmtree(folder)
+
+
+def quickstart(tree, *words, check=None, seconds=300):
+    command = ["./quickstart", *words]
+    if os.getuid() == 0:
+        command = ["runuser", "-u", USER, "--", *command]
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(tree),
+           "LANG": "C.UTF-8"}
+    done = subprocess.run(command, cwd=tree, env=env, capture_output=True,
+                          text=True, timeout=seconds,
+                          stdin=subprocess.DEVNULL)
+    if check is not None:
+        assert done.returncode == check, done.stdout + done.stderr
+    return done
+
+
+class Instance:
+    """What a script reads from DIR/env and DIR/accounts."""
+
+    def __init__(self, folder):
+        text = (folder / "env").read_text()
+        self.env = dict(re.findall(r"^(CHAPPE_\w+)='(.*)'$", text, re.M))
+        self.domain = self.env["CHAPPE_DOMAIN"]
+        self.port = int(self.env["CHAPPE_PORT"])
+        self.tls_port = int(self.env["CHAPPE_TLS_PORT"])
+        self.accounts = dict(line.split(" ", 1) for line in
+                             (folder / "accounts").read_text().splitlines())
+
+
+@pytest.fixture(scope="module")
+def running(tree):
+    """The instance, and what quickstart said."""
+    done = quickstart(tree, "--no-install", "--port", str(free_port()),
+                      "--tls-port", str(free_port()), check=0)
+    return Instance(tree / "run"), done.stdout
+
+
+def test_it_starts_and_says_how_to_log_in(tree, running):
+    instance, said = running
+    for jid, password in instance.accounts.items():
+        assert jid in said and password in said
+    assert f"port {instance.port}" in said
+    assert "quickstart stop" in said
+    assert os.stat(tree / "run/accounts").st_mode & 0o777 == 0o600
+    assert os.stat(tree / "run/secrets").st_mode & 0o077 == 0
+
+
+def test_both_accounts_chat(running):
+    instance, _ = running
+    passwords = instance.accounts
+    with Wire(instance) as alice, Wire(instance, direct_tls=True) as bob:
+        alice.login("alice", password=passwords["alice@localhost"])
+        bob.login("bob", password=passwords["bob@localhost"])
+        bob.presence()
+        alice.message("bob@localhost", "first light")
+        bob.expect_message("first light")
+
+
+def test_again_is_harmless(tree, running):
+    before = (tree / "run/accounts").read_text(), (tree / "run/env").read_text()
+    pids = {p.name: p.read_text() for p in (tree / "run/pid").iterdir()}
+    done = quickstart(tree, "--no-install", check=0)
+    assert "already" in done.stdout
+    assert before == ((tree / "run/accounts").read_text(),
+                      (tree / "run/env").read_text())
+    assert pids == {p.name: p.read_text()
+                    for p in (tree / "run/pid").iterdir()}
+
+
+def test_the_environment_is_for_scripts(tree, running):
+    instance, _ = running
+    script = (". run/env && printf 'open sesame\\n' | chappectl user add "
+              "carol@$CHAPPE_DOMAIN --password-stdin && "
+              "chappectl user list $CHAPPE_DOMAIN")
+    command = ["sh", "-c", script]
+    if os.getuid() == 0:
+        command = ["runuser", "-u", USER, "--", *command]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "carol@localhost" in done.stdout
+    with Wire(instance) as carol:
+        carol.login("carol", password="open sesame")
+
+
+def test_a_killed_role_is_started_again(tree, running):
+    instance, _ = running
+    os.kill(int((tree / "run/pid/sm").read_text()), signal.SIGKILL)
+    assert quickstart(tree, "status").returncode == 1
+    quickstart(tree, "--no-install", check=0)
+    assert quickstart(tree, "status").returncode == 0
+    with Wire(instance) as alice:
+        alice.login("alice", password=instance.accounts["alice@localhost"])
+
+
+def test_a_component_is_allowed(tree, running):
+    port = free_port()
+    quickstart(tree, "--no-install", "--component-port", str(port),
+               "--component", "echo.localhost=a secret of ours", check=0)
+    instance = Instance(tree / "run")
+    assert instance.env["CHAPPE_COMPONENT_PORT"] == str(port)
+    with socket.create_connection(("127.0.0.1", port), 5) as link:
+        link.sendall(b"<stream:stream xmlns='jabber:component:accept' "
+                     b"xmlns:stream='http://etherx.jabber.org/streams' "
+                     b"to='echo.localhost'>")
+        link.settimeout(5)
+        assert b"id=" in link.recv(4096)
+    # What was chosen before has stayed.
+    assert instance.port == running[0].port
+
+
+def test_another_domain_in_another_folder(tree, running):
+    ports = [str(free_port()), str(free_port())]
+    done = quickstart(tree, "--no-install", "--run-dir", "other", "--domain",
+                      "chat.example", "--port", ports[0], "--tls-port",
+                      ports[1], "--s2s-port", "15269", check=0)
+    try:
+        instance = Instance(tree / "other")
+        assert "alice@chat.example" in done.stdout
+        assert instance.env["CHAPPE_S2S_PORT"] == "15269"
+        with Wire(instance) as alice:
+            alice.starttls()
+            alice.open()
+            password = instance.accounts["alice@chat.example"]
+            assert alice.scram("alice", password).tag == SASL + "success"
+    finally:
+        quickstart(tree, "--run-dir", "other", "stop", check=0)
+
+
+@pytest.mark.parametrize("words,sentence", [
+    (["--port", "many"], "port number"),
+    (["--port", "70000"], "port number"),
+    (["--domain", "not a domain"], "no domain name"),
+    (["--component", "noequals"], "NAME=SECRET"),
+    (["--colour", "blue"], "what is '--colour'"),
+    (["--run-dir", "/proc/nowhere", "--no-install"], "cannot make"),
+    (["--run-dir", "absent", "stop"], "no instance"),
+])
+def test_it_fails_with_a_sentence(tree, words, sentence):
+    done = quickstart(tree, *words)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_taken_port_is_said(tree, running):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = quickstart(tree, "--no-install", "--run-dir", "third",
+                          "--port", port)
+    assert done.returncode == 1
+    assert f"port {port} is taken" in done.stderr
+
+
+def test_it_stops(tree, running):
+    instance, _ = running
+    quickstart(tree, "stop", check=0)
+    assert quickstart(tree, "status").returncode == 1
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", instance.port), 2)
+    assert "not running" in quickstart(tree, "stop", check=0).stdout
