@@ -19,18 +19,18 @@ t_fuzz_replay_jid_LDADD = $(XMPP_LIBS)
 FUZZ_REPLAYS = t/fuzz/replay_frame t/fuzz/replay_stanza t/fuzz/replay_jid
 
 if FUZZERS
-FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 noinst_PROGRAMS += t/fuzz/fuzz_frame t/fuzz/fuzz_stanza t/fuzz/fuzz_jid
 t_fuzz_fuzz_frame_SOURCES = t/fuzz/fuzz_frame.c $(FUZZ_XMPP_SOURCES)
 t_fuzz_fuzz_frame_LDADD = $(XMPP_LIBS)
-t_fuzz_fuzz_frame_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_fuzz_frame_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_stanza_SOURCES = t/fuzz/fuzz_stanza.c $(FUZZ_XMPP_SOURCES)
 t_fuzz_fuzz_stanza_LDADD = $(XMPP_LIBS)
-t_fuzz_fuzz_stanza_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_fuzz_stanza_LDFLAGS = $(FUZZ_LINK)
 t_fuzz_fuzz_jid_SOURCES = t/fuzz/fuzz_jid.c t/fuzz/fuzz.h
 t_fuzz_fuzz_jid_LDADD = $(XMPP_LIBS)
-t_fuzz_fuzz_jid_LDFLAGS = $(FUZZ_LDFLAGS)
+t_fuzz_fuzz_jid_LDFLAGS = $(FUZZ_LINK)
 else
 check_PROGRAMS += $(FUZZ_REPLAYS)
 TESTS += $(FUZZ_REPLAYS)
