@@ -27,6 +27,10 @@ UNIT_TESTS += t/unit/test_tls_peer
 t_unit_test_tls_peer_SOURCES = t/unit/test_tls_peer.c $(NET_WORLD)
 t_unit_test_tls_peer_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += t/unit/test_watch
+t_unit_test_watch_SOURCES = t/unit/test_watch.c $(NET_WORLD)
+t_unit_test_watch_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+
 UNIT_TESTS += t/unit/test_worker
 t_unit_test_worker_SOURCES = t/unit/test_worker.c $(NET_WORLD)
 t_unit_test_worker_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)

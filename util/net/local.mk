@@ -18,4 +18,5 @@ util_net_libnet_a_SOURCES = \
 	util/net/notify.c util/net/notify.h \
 	util/net/timer.c util/net/timer.h \
 	util/net/tls.c util/net/tls.h util/net/tls_session.h \
+	util/net/watch.c util/net/watch.h \
 	util/net/worker.c util/net/worker.h
