@@ -16,7 +16,7 @@ storage_libstorage_a_SOURCES = \
 	storage/sqlite.c \
 	storage/sqlite_db.c storage/sqlite_db.h \
 	storage/sqlite_ops.c storage/sqlite_ops.h \
-	storage/sqlite_statements.c storage/sqlite_statements.h \
+	storage/statements.c storage/statements.h \
 	storage/storage.c storage/storage.h
 nodist_storage_libstorage_a_SOURCES = storage/schema.c
 

@@ -87,7 +87,7 @@ bool sqlite_db_moved(struct sqlite_db *db)
 }
 
 sqlite3_stmt *sqlite_db_statement(struct sqlite_db *db,
-				  enum sqlite_statement number)
+				  enum sql_statement number)
 {
 	sqlite3_stmt *statement = db->statements[number];
 
@@ -109,7 +109,7 @@ int sqlite_db_step(struct sqlite_db *db, sqlite3_stmt *statement)
 	return code == SQLITE_DONE ? 0 : -1;
 }
 
-int sqlite_db_run(struct sqlite_db *db, enum sqlite_statement number)
+int sqlite_db_run(struct sqlite_db *db, enum sql_statement number)
 {
 	return sqlite_db_step(db, sqlite_db_statement(db, number));
 }
@@ -246,7 +246,7 @@ static int migrate_from(struct sqlite_db *db, int version)
 
 		snprintf(set, sizeof(set),
 			 "UPDATE chappe_schema SET version = %d", version + 1);
-		if (execute(db, schema_migrations[version].sql) < 0 ||
+		if (execute(db, schema_migrations[version].sqlite) < 0 ||
 		    execute(db, set) < 0)
 			return -1;
 	}
@@ -312,8 +312,8 @@ static int configure_patiently(struct sqlite_db *db)
 
 static int prepare(struct sqlite_db *db)
 {
-	for (int i = 0; i < SQLITE_STATEMENT_COUNT; i++) {
-		if (sqlite3_prepare_v3(db->db, sqlite_statements[i], -1,
+	for (int i = 0; i < SQL_STATEMENT_COUNT; i++) {
+		if (sqlite3_prepare_v3(db->db, sql_statements[i], -1,
 				       SQLITE_PREPARE_PERSISTENT,
 				       &db->statements[i], NULL) != SQLITE_OK)
 			return fail_sqlite(db);
@@ -339,7 +339,7 @@ failed:
 
 void sqlite_db_close(struct sqlite_db *db)
 {
-	for (int i = 0; i < SQLITE_STATEMENT_COUNT; i++) {
+	for (int i = 0; i < SQL_STATEMENT_COUNT; i++) {
 		sqlite3_finalize(db->statements[i]);
 		db->statements[i] = NULL;
 	}

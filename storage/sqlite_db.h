@@ -10,12 +10,12 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
-#include "storage/sqlite_statements.h"
+#include "storage/statements.h"
 
 struct sqlite_db {
 	char *path;
 	sqlite3 *db; /* NULL while it cannot be used */
-	sqlite3_stmt *statements[SQLITE_STATEMENT_COUNT];
+	sqlite3_stmt *statements[SQL_STATEMENT_COUNT];
 	bool seen;	/* was open once: a file that has gone is an accident
 			   since then, not a fresh start */
 	bool impatient; /* the last one to wait for the lock waited in vain */
@@ -35,14 +35,14 @@ bool sqlite_db_moved(struct sqlite_db *db);
 
 /* The statement, reset and without parameters. */
 sqlite3_stmt *sqlite_db_statement(struct sqlite_db *db,
-				  enum sqlite_statement number);
+				  enum sql_statement number);
 
 /* One step: 1 when there is a row, 0 at the end (the statement is reset
  * then), -1 with the reason. */
 int sqlite_db_step(struct sqlite_db *db, sqlite3_stmt *statement);
 
 /* Runs a statement that gives no row. */
-int sqlite_db_run(struct sqlite_db *db, enum sqlite_statement number);
+int sqlite_db_run(struct sqlite_db *db, enum sql_statement number);
 
 /* Starts a transaction; a writing one waits for other writers, though not
  * long when the one before waited in vain. */

@@ -63,7 +63,7 @@ static unsigned column_bytes(sqlite3_stmt *statement, int number, void *to,
 
 /* The statement for an owner, which is every statement's first parameter. */
 static sqlite3_stmt *statement_of(struct sqlite_db *db,
-				  enum sqlite_statement number,
+				  enum sql_statement number,
 				  const struct storage_request *request)
 {
 	sqlite3_stmt *statement = sqlite_db_statement(db, number);
@@ -73,7 +73,7 @@ static sqlite3_stmt *statement_of(struct sqlite_db *db,
 }
 
 /* Runs a statement that has no parameter but the owner, and no rows. */
-static int run_for(struct sqlite_db *db, enum sqlite_statement number,
+static int run_for(struct sqlite_db *db, enum sql_statement number,
 		   const struct storage_request *request)
 {
 	return sqlite_db_step(db, statement_of(db, number, request));
@@ -263,28 +263,16 @@ static int load_roster(struct sqlite_db *db, struct storage_request *request)
 	return row;
 }
 
-/* The first column of the row for the owner; 0 when there is none. */
-static int number_for(struct sqlite_db *db, enum sqlite_statement number,
-		      const struct storage_request *request, int64_t *value)
-{
-	sqlite3_stmt *statement = statement_of(db, number, request);
-	int row = sqlite_db_step(db, statement);
-
-	*value = row > 0 ? sqlite3_column_int64(statement, 0) : 0;
-	return row < 0 ? -1 : 0;
-}
-
 static int load(struct sqlite_db *db, struct storage_request *request)
 {
-	int64_t has_account, version, offline;
+	sqlite3_stmt *statement = statement_of(db, SQL_LOAD, request);
+	struct storage_result *result = &request->result;
 
-	if (number_for(db, SQL_ACCOUNT_EXISTS, request, &has_account) < 0 ||
-	    number_for(db, SQL_ROSTER_VERSION_GET, request, &version) < 0 ||
-	    number_for(db, SQL_OFFLINE_COUNT, request, &offline) < 0)
+	if (sqlite_db_step(db, statement) < 0)
 		return -1;
-	request->result.has_account = has_account != 0;
-	request->result.roster_version = (uint64_t)version;
-	request->result.offline_count = (size_t)offline;
+	result->has_account = sqlite3_column_int(statement, 0) != 0;
+	result->roster_version = (uint64_t)sqlite3_column_int64(statement, 1);
+	result->offline_count = (size_t)sqlite3_column_int64(statement, 2);
 	return load_roster(db, request);
 }
 
@@ -443,7 +431,7 @@ static const struct sqlite_op sqlite_ops[STORAGE_OP_COUNT] = {
 
 static void reset_statements(struct sqlite_db *db)
 {
-	for (int i = 0; i < SQLITE_STATEMENT_COUNT; i++)
+	for (int i = 0; i < SQL_STATEMENT_COUNT; i++)
 		sqlite3_reset(db->statements[i]);
 }
 

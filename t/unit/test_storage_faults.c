@@ -19,9 +19,10 @@
 #include <cmocka.h>
 
 #include "storage/schema.h"
-#include "storage/sqlite_statements.h"
+#include "storage/statements.h"
 #include "t/unit/storage_world.h"
 #include "util/base/mem.h"
+#include "util/base/str.h"
 
 #define ROMEO "romeo@example.org"
 #define JULIET "juliet@example.org"
@@ -443,9 +444,9 @@ static void test_indexes(void **state)
 	open_store(t);
 	put(t, STORAGE_OK, "x");
 	db = open_raw(t);
-	for (int i = SQL_PROBE + 1; i < SQLITE_STATEMENT_COUNT; i++) {
+	for (int i = SQL_PROBE + 1; i < SQL_STATEMENT_COUNT; i++) {
 		char *sql = mem_printf("EXPLAIN QUERY PLAN %s",
-				       sqlite_statements[i]);
+				       sql_statements[i]);
 		sqlite3_stmt *plan;
 
 		assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &plan, NULL),
@@ -454,8 +455,11 @@ static void test_indexes(void **state)
 			const char *step = (const char *)sqlite3_column_text(
 				plan, 3);
 
+			/* A row made of subqueries is no table. */
+			if (str_equal(step, "SCAN CONSTANT ROW"))
+				continue;
 			if (strstr(step, "SCAN") || strstr(step, "TEMP"))
-				fail_msg("%s: %s", sqlite_statements[i], step);
+				fail_msg("%s: %s", sql_statements[i], step);
 		}
 		sqlite3_finalize(plan);
 		mem_free(sql);

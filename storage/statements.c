@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every SQL statement that the driver "sqlite" runs after a database is open.
- * Each finds its rows by an index, which a test asserts.
+ * Every SQL statement that users' data need. Each finds its rows by an index,
+ * which a test asserts.
  */
-#include "storage/sqlite_statements.h"
+#include "storage/statements.h"
 
-const char *const sqlite_statements[SQLITE_STATEMENT_COUNT] = {
+const char *const sql_statements[SQL_STATEMENT_COUNT] = {
 	[SQL_BEGIN_READ] = "BEGIN",
 	[SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
@@ -21,7 +21,6 @@ const char *const sqlite_statements[SQLITE_STATEMENT_COUNT] = {
 		" sha1_server_key, sha256_rounds, sha256_salt,"
 		" sha256_stored_key, sha256_server_key, disabled, created"
 		" FROM account WHERE owner = ?1",
-	[SQL_ACCOUNT_EXISTS] = "SELECT 1 FROM account WHERE owner = ?1",
 	/* Parameters 2 to 10 are those of SQL_ACCOUNT_SET. */
 	[SQL_ACCOUNT_CREATE] =
 		"INSERT INTO account (owner, sha1_rounds, sha1_salt,"
@@ -41,6 +40,11 @@ const char *const sqlite_statements[SQLITE_STATEMENT_COUNT] = {
 		"SELECT owner FROM account WHERE domain = ?1 AND owner > ?2"
 		" ORDER BY owner LIMIT ?3",
 
+	/* One row; NULL where there is none. */
+	[SQL_LOAD] =
+		"SELECT (SELECT 1 FROM account WHERE owner = ?1),"
+		" (SELECT version FROM roster_version WHERE owner = ?1),"
+		" (SELECT count(*) FROM offline WHERE owner = ?1)",
 	[SQL_ROSTER_LIST] =
 		"SELECT contact, name, group_names, subscription, ask,"
 		" approved, listed, request FROM roster WHERE owner = ?1"
@@ -55,15 +59,12 @@ const char *const sqlite_statements[SQLITE_STATEMENT_COUNT] = {
 	[SQL_ROSTER_REMOVE] =
 		"DELETE FROM roster WHERE owner = ?1 AND contact = ?2",
 	[SQL_ROSTER_CLEAR] = "DELETE FROM roster WHERE owner = ?1",
-	[SQL_ROSTER_VERSION_GET] =
-		"SELECT version FROM roster_version WHERE owner = ?1",
 	[SQL_ROSTER_VERSION_SET] =
 		"INSERT INTO roster_version (owner, version) VALUES (?1, ?2)"
 		" ON CONFLICT (owner) DO UPDATE SET version = ?2",
 	[SQL_ROSTER_VERSION_CLEAR] =
 		"DELETE FROM roster_version WHERE owner = ?1",
 
-	[SQL_OFFLINE_COUNT] = "SELECT count(*) FROM offline WHERE owner = ?1",
 	[SQL_OFFLINE_ADD] =
 		"INSERT INTO offline (owner, stamp, expires, stanza)"
 		" VALUES (?1, ?2, ?3, ?4)",
