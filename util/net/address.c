@@ -60,7 +60,7 @@ static int address_split(struct address *address, const char *text,
 
 int address_parse(struct address *address, const char *text, struct error *err)
 {
-	bool brackets;
+	bool brackets = false;
 
 	memset(address, 0, sizeof(*address));
 	if (str_starts(text, "unix:"))
