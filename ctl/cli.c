@@ -140,12 +140,30 @@ static int read_options(struct ctl *ctl, int argc, char *argv[])
 								   : -1;
 }
 
-int ctl_main(int argc, char *argv[])
+/* With the configuration that says how to reach the routers. */
+static int run_online(struct ctl *ctl)
 {
 	static const struct section *const sections[] = { &ctl_section, NULL };
-	struct ctl ctl = { .config_file = getenv("CHAPPE_CONF") };
 	struct error err = { "" };
-	struct config *config;
+	struct config *config =
+		config_load(ctl->config_file, sections, false, &err);
+	int code;
+
+	if (!config) {
+		ctl_complain("%s", err.text);
+		return CTL_FAILED;
+	}
+	ctl->config = config;
+	ctl->options = config_get(config, ctl_section.name, 0, NULL);
+	code = ctl->command->run(ctl);
+	ctl_call_close(&ctl->call);
+	config_free(&config);
+	return code;
+}
+
+int ctl_main(int argc, char *argv[])
+{
+	struct ctl ctl = { .config_file = getenv("CHAPPE_CONF") };
 	int code;
 
 	if (!ctl.config_file || !*ctl.config_file)
@@ -153,15 +171,6 @@ int ctl_main(int argc, char *argv[])
 	code = read_options(&ctl, argc, argv);
 	if (code >= 0)
 		return code;
-	config = config_load(ctl.config_file, sections, false, &err);
-	if (!config) {
-		ctl_complain("%s", err.text);
-		return CTL_FAILED;
-	}
-	ctl.config = config;
-	ctl.options = config_get(config, ctl_section.name, 0, NULL);
-	code = ctl.command->run(&ctl);
-	ctl_call_close(&ctl.call);
-	config_free(&config);
-	return code;
+	return ctl.command->run == ctl_config_check ? ctl_config_check(&ctl)
+						    : run_online(&ctl);
 }

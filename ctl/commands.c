@@ -150,18 +150,23 @@ struct import {
 	char *domain;	  /* of the batch */
 	size_t in_batch;
 	size_t line; /* number of the current one */
+	size_t created;
 	int code;
 };
 
+/* An answer has a row for each account that was not created. */
 static void import_flush(struct import *import)
 {
+	struct ctl_call *call = import->ctl->call;
+	size_t failed = table_rows(ctl_call_table(call));
 	int code;
 
 	if (import->in_batch) {
-		ctl_call_argument(import->ctl->call, "accounts",
-				  buf_data(&import->lines));
-		code = ctl_call_serving(import->ctl->call, import->domain,
-					"user.import");
+		ctl_call_argument(call, "accounts", buf_data(&import->lines));
+		code = ctl_call_serving(call, import->domain, "user.import");
+		failed = table_rows(ctl_call_table(call)) - failed;
+		if (code != CTL_UNAVAILABLE)
+			import->created += import->in_batch - failed;
 		if (code > import->code)
 			import->code = code;
 	}
@@ -220,6 +225,8 @@ static int user_import(struct ctl *ctl)
 		mem_wipe(line, size);
 	mem_free(line);
 	print_rows(ctl, CTL_OK);
+	if (!ctl->json)
+		printf("%zu accounts created\n", import.created);
 	return import.code;
 }
 
@@ -329,7 +336,7 @@ static int log_level(struct ctl *ctl)
 	return ctl_call_instance(ctl->call, ctl->arguments[0], "log-level");
 }
 
-static int config_check(struct ctl *ctl)
+int ctl_config_check(struct ctl *ctl)
 {
 	const char *path = ctl->argument_count ? ctl->arguments[0]
 					       : ctl->config_file;
@@ -364,7 +371,7 @@ const struct ctl_command ctl_commands[] = {
 	  "disconnect one client, or all of an account" },
 	{ "status", "", 0, 0, status, "each link of each router" },
 	{ "show", "INSTANCE...", 1, -1, role_show, "the state of roles" },
-	{ "config check", "[FILE]", 0, 1, config_check,
+	{ "config check", "[FILE]", 0, 1, ctl_config_check,
 	  "read all sections of the configuration" },
 	{ "reload", "[INSTANCE...]", 0, -1, reload,
 	  "read the configuration again" },

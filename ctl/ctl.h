@@ -62,6 +62,9 @@ struct ctl_command {
 /* ctl/commands.c: all of them, ended by words NULL. */
 extern const struct ctl_command ctl_commands[];
 
+/* The one command that asks nobody: it runs without a configuration. */
+int ctl_config_check(struct ctl *ctl);
+
 /* ctl/cli.c: main() in all but name. */
 int ctl_main(int argc, char *argv[]);
 
