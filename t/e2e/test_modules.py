@@ -176,6 +176,12 @@ def run(coroutine):
     try:
         return loop.run_until_complete(asyncio.wait_for(coroutine, 60))
     finally:
+        # slixmpp leaves some behind.
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(
+            asyncio.gather(*tasks, return_exceptions=True))
         loop.close()
 
 

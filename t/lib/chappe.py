@@ -24,14 +24,16 @@ def free_port():
 
 
 def wait_for(condition, seconds=10, what="condition"):
-    """Polls until `condition()` is true, and returns its value."""
+    """Polls until `condition()` is true, and returns its value. `what` is
+    text for the error, or makes it."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
+            raise AssertionError(f"not within {seconds} s: "
+                                 + (what() if callable(what) else what))
         time.sleep(0.02)
 
 
@@ -196,7 +198,7 @@ class Chappe:
 
     def wait_ready(self, seconds=15):
         """Until a client is offered SASL mechanisms: the whole chain works."""
-        wait_for(self.offers_login, seconds, "log-in is offered\n" +
+        wait_for(self.offers_login, seconds, lambda: "log-in is offered\n" +
                  "\n".join(self.log(i)[-2000:] for i in self.processes))
 
     def offers_login(self):
