@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The simulator's command line: one seed with all its events, or many with a
+ * line each.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "t/sim/sim.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+
+#define FIXED_SEEDS 40 /* without arguments: about two minutes */
+
+struct options {
+	uint64_t first, last; /* seeds */
+	const struct scenario *scenario; /* NULL: by the seed */
+	uint64_t hours;
+	bool verbose;
+	bool tap;
+	bool twice; /* runs each seed twice and compares */
+};
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"Usage: sim  (the fixed set of seeds, as TAP)\n"
+		"       sim [--seed N | --seeds A-B] [--scenario NAME]\n"
+		"           [--hours H] [--verbose] [--tap] [--twice]\n"
+		"  --seed N         the run to make (default 1)\n"
+		"  --seeds A-B      all from A to B\n"
+		"  --scenario NAME  instead of the one that the seed takes\n"
+		"  --hours H        length, instead of the scenario's\n"
+		"  --verbose        print every event\n"
+		"  --tap            results in the Test Anything Protocol\n"
+		"  --twice          make each run twice: both must be equal\n");
+}
+
+static int parse_seeds(const char *text, struct options *options)
+{
+	const char *dash = strchr(text, '-');
+	char *first = dash ? mem_strndup(text, (size_t)(dash - text))
+			   : mem_strdup(text);
+	int rc = str_to_u64(first, 0, UINT64_MAX, &options->first);
+
+	if (rc == 0)
+		rc = str_to_u64(dash ? dash + 1 : first, options->first,
+				UINT64_MAX - 1, &options->last);
+	mem_free(first);
+	return rc;
+}
+
+static bool *flag_of(struct options *options, const char *word)
+{
+	if (str_equal(word, "--verbose"))
+		return &options->verbose;
+	if (str_equal(word, "--tap"))
+		return &options->tap;
+	if (str_equal(word, "--twice"))
+		return &options->twice;
+	return NULL;
+}
+
+static int parse_value(struct options *options, const char *word,
+		       const char *value)
+{
+	if (str_equal(word, "--seed") || str_equal(word, "--seeds"))
+		return parse_seeds(value, options);
+	if (str_equal(word, "--hours"))
+		return str_to_u64(value, 1, 100000, &options->hours);
+	if (!str_equal(word, "--scenario"))
+		return -1;
+	options->scenario = scenario_find(value);
+	return options->scenario ? 0 : -1;
+}
+
+static int parse(int argc, char *argv[], struct options *options)
+{
+	for (int i = 1; i < argc; i++) {
+		bool *flag = flag_of(options, argv[i]);
+
+		if (flag)
+			*flag = true;
+		else if (i + 1 == argc ||
+			 parse_value(options, argv[i], argv[i + 1]) < 0)
+			return -1;
+		else
+			i++;
+	}
+	return 0;
+}
+
+static void print_result(const struct options *options, uint64_t seed,
+			 const struct scenario *scenario,
+			 const struct sim_result *result)
+{
+	const struct ledger_totals *totals = &result->totals;
+
+	if (options->tap)
+		printf("%sok %" PRIu64 " - sim seed %" PRIu64
+		       " scenario %s\n",
+		       result->violations ? "not " : "",
+		       seed - options->first + 1, seed, scenario->name);
+	printf("%sseed %" PRIu64 " %s: %" PRIu64 " s, %" PRIu64 " events, %"
+	       PRIu64 " faults, %" PRIu64 " sent, %" PRIu64 " accepted, %"
+	       PRIu64 " received, %" PRIu64 " bounced, %" PRIu64
+	       " not accepted and lost, hash %016" PRIx64 "\n",
+	       options->tap ? "# " : "", seed, scenario->name,
+	       result->seconds, result->events, result->faults, totals->sent,
+	       totals->accepted, totals->received, totals->bounced,
+	       totals->lost_unaccepted, result->hash);
+	if (result->violations)
+		printf("%u violations:\n%sreplay: t/sim/sim --seed %" PRIu64
+		       " --scenario %s --verbose\n", result->violations,
+		       result->text, seed, scenario->name);
+	fflush(stdout);
+}
+
+static bool run_seed(const struct options *options, uint64_t seed)
+{
+	const struct scenario *scenario = options->scenario
+						  ? options->scenario
+						  : scenario_of_seed(seed);
+	struct sim_result result, again;
+	bool ok;
+
+	sim_run(seed, scenario, (unsigned)options->hours, options->verbose,
+		&result);
+	if (options->twice) {
+		sim_run(seed, scenario, (unsigned)options->hours, false,
+			&again);
+		if (again.hash != result.hash) {
+			printf("seed %" PRIu64 " gave another run the second "
+			       "time\n", seed);
+			result.violations++;
+		}
+		mem_free(again.text);
+	}
+	print_result(options, seed, scenario, &result);
+	ok = result.violations == 0;
+	mem_free(result.text);
+	return ok;
+}
+
+int main(int argc, char *argv[])
+{
+	struct options options = { .first = 1, .last = 1 };
+	unsigned failed = 0;
+
+	if (parse(argc, argv, &options) < 0) {
+		usage(stderr);
+		return 2;
+	}
+	if (argc == 1) {
+		options.last = FIXED_SEEDS;
+		options.tap = true;
+	}
+	if (options.tap)
+		printf("1..%" PRIu64 "\n", options.last - options.first + 1);
+	for (uint64_t seed = options.first; seed <= options.last; seed++)
+		failed += !run_seed(&options, seed);
+	return failed ? 1 : 0;
+}

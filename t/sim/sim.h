@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One run of the simulator: a world, a deployment, clients, faults, a verdict.
+ */
+#ifndef T_SIM_SIM_H
+#define T_SIM_SIM_H
+
+#include "t/sim/client.h"
+#include "t/sim/deploy.h"
+
+#define SIM_PASSWORD "pencil"
+#define CLIENTS_MAX 64
+
+struct fault_kind;
+struct operator;
+
+/* What is varied: how many of each, and which faults. */
+struct scenario {
+	const char *name;
+	unsigned routers[2], c2s[2], sms[2]; /* at least, at most */
+	unsigned domains[2], accounts[2];
+	unsigned resources; /* of an account, at most */
+	unsigned managed;   /* percent of accounts with XEP-0198 */
+	unsigned faults;    /* enum fault bits */
+	unsigned fault_seconds; /* between two faults, on average */
+	unsigned think_ms;  /* of a client, on average */
+	unsigned minutes;   /* before the faults end */
+};
+
+struct sim {
+	struct world *world;
+	struct verdict verdict;
+	struct buf text; /* of the verdict */
+	struct rng rng;
+	const struct scenario *scenario;
+	uint64_t length; /* us of chatting and faults */
+	struct deployment *deployment;
+	struct ledger *ledger;
+	unsigned account_count, client_count;
+	const char *domains[4];
+	struct client *clients[CLIENTS_MAX];
+	struct operator *operator;
+	struct faults *faults;
+	uint64_t fault_count;
+};
+
+struct sim_result {
+	unsigned violations;
+	uint64_t hash, events, faults, seconds;
+	struct ledger_totals totals;
+	char *text; /* heap: the violations */
+};
+
+const struct scenario *scenario_find(const char *name);
+const struct scenario *scenario_of_seed(uint64_t seed);
+
+/* Runs one seed. hours 0: as long as the scenario says. */
+void sim_run(uint64_t seed, const struct scenario *scenario, unsigned hours,
+	     bool verbose, struct sim_result *result);
+
+/* The i-th account's bare JID is user "uI" at sim_domain(). */
+const char *sim_domain(const struct sim *sim, unsigned account);
+/* The address of some c2s, as DNS would give one; direct: its TLS port. */
+void sim_pick_c2s(struct sim *sim, struct rng *rng, bool direct,
+		  char to[ADDRESS_MAX]);
+/* The account of a JID of ours; -1: none. */
+int sim_account(const struct sim *sim, const char *jid);
+
+#endif
