@@ -11,6 +11,7 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/xmpp/ns.h"
+#include "util/xmpp/utf8.h"
 
 /* How long a router, and whoever serves a name, may take to appear. */
 #define CONNECT_MS 5000
@@ -28,6 +29,7 @@ struct ctl_call {
 	uint64_t last_id;
 	unsigned waiting;  /* answers outstanding */
 	bool watching;	   /* a router has told us who is there */
+	const char *leaving; /* the kind of roles whose end is awaited */
 	int code;	   /* the worst answer of this command */
 	bool timed_out;
 	struct timer timer;
@@ -51,6 +53,43 @@ static bool is_connected(const struct ctl_call *call)
 static bool is_answered(const struct ctl_call *call)
 {
 	return call->waiting == 0;
+}
+
+/* -- who is there ----------------------------------------------------------- */
+
+struct census {
+	const char *kind; /* NULL: every role */
+	unsigned count;
+};
+
+/* A link's own name is a name with one member: itself. */
+static bool is_role(const char *name, const struct member *list, size_t count,
+		    const char *kind)
+{
+	return count == 1 && str_equal(name, list[0].name) && list[0].epoch &&
+	       !str_equal(list[0].kind, "admin") &&
+	       (!kind || str_equal(list[0].kind, kind));
+}
+
+static void census_add(const char *name, const struct member *list,
+		       size_t count, void *ctx)
+{
+	struct census *census = ctx;
+
+	census->count += is_role(name, list, count, census->kind);
+}
+
+bool ctl_call_has(const struct ctl_call *call, const char *kind)
+{
+	struct census census = { kind, 0 };
+
+	members_each(link_members(call->link), census_add, &census);
+	return census.count > 0;
+}
+
+static bool has_left(const struct ctl_call *call)
+{
+	return !ctl_call_has(call, call->leaving);
 }
 
 static void run_until(struct ctl_call *call, uint64_t ms,
@@ -153,11 +192,22 @@ static void state_changed(struct link *link, bool connected, void *ctx)
 		loop_stop(call->loop);
 }
 
+static void members_changed(struct link *link, const char *name, void *ctx)
+{
+	struct ctl_call *call = ctx;
+
+	(void)link;
+	(void)name;
+	if (call->leaving)
+		loop_stop(call->loop);
+}
+
 /* -- opening -------------------------------------------------------------------- */
 
 static const struct link_handlers handlers = {
 	.received = received,
 	.undelivered = undelivered,
+	.members = members_changed,
 	.state = state_changed,
 };
 
@@ -188,6 +238,7 @@ struct ctl_call *ctl_call_open(struct ctl *ctl)
 	struct error err = { "" };
 	struct loop *loop = loop_new(&err);
 	struct ctl_call *call;
+	const char *reason;
 
 	if (!loop) {
 		ctl_complain("%s", err.text);
@@ -203,8 +254,10 @@ struct ctl_call *ctl_call_open(struct ctl *ctl)
 	}
 	run_until(call, CONNECT_MS, is_connected);
 	if (!call->watching) {
-		ctl_complain("no router answers at %s",
-			     ctl->options->common.routers[0]);
+		reason = link_reason(call->link);
+		ctl_complain("no router answers at %s%s%s",
+			     ctl->options->common.routers[0],
+			     reason ? ": " : "", reason ? reason : "");
 		ctl_call_close(&call);
 	}
 	return call;
@@ -233,6 +286,11 @@ struct table *ctl_call_table(struct ctl_call *call)
 }
 
 /* -- sending ---------------------------------------------------------------------- */
+
+bool ctl_call_can_say(const char *text)
+{
+	return utf8_is_xml(text, strlen(text));
+}
 
 void ctl_call_argument(struct ctl_call *call, const char *name,
 		       const char *value)
@@ -302,15 +360,12 @@ struct broadcast {
 	unsigned sent;
 };
 
-/* A link's own name is a name with one member: itself. */
 static void send_to_member(const char *name, const struct member *list,
 			   size_t count, void *ctx)
 {
 	struct broadcast *broadcast = ctx;
 
-	if (count != 1 || !str_equal(name, list[0].name) || !list[0].epoch ||
-	    str_equal(list[0].kind, "admin") ||
-	    (broadcast->kind && !str_equal(list[0].kind, broadcast->kind)))
+	if (!is_role(name, list, count, broadcast->kind))
 		return;
 	send_one(broadcast->call, name, NULL, broadcast->name);
 	broadcast->sent++;
@@ -335,4 +390,15 @@ int ctl_call_kind(struct ctl_call *call, const char *kind, const char *name)
 		return CTL_UNAVAILABLE;
 	}
 	return finish(call);
+}
+
+int ctl_call_gone(struct ctl_call *call, const char *kind)
+{
+	call->leaving = kind;
+	run_until(call, (uint64_t)call->ctl->options->timeout, has_left);
+	call->leaving = NULL;
+	if (!ctl_call_has(call, kind))
+		return CTL_OK;
+	ctl_complain("a role of the kind %s does not end", kind);
+	return CTL_UNAVAILABLE;
 }

@@ -21,7 +21,7 @@
 
 const struct section *const ctl_all_sections[] = {
 	&router_section, &link_section, &c2s_section,  &sm_section,
-	&storage_section, &domain_section, &ctl_section, NULL
+	&storage_section, &ldap_section, &domain_section, &ctl_section, NULL
 };
 
 static int print_rows(struct ctl *ctl, int code)
@@ -82,6 +82,11 @@ static int account_command(struct ctl *ctl, const char *name,
 		password = ctl_password(ctl, jid_full(jid));
 		if (!password)
 			goto out;
+		if (!ctl_call_can_say(password)) {
+			ctl_complain("the password has characters that are "
+				     "not allowed");
+			goto out;
+		}
 	}
 	code = CTL_UNAVAILABLE;
 	ctl->call = ctl_call_open(ctl);
@@ -184,6 +189,12 @@ static void import_line(struct import *import, char *line)
 	import->line++;
 	if (!*line)
 		return;
+	if (!ctl_call_can_say(line)) {
+		ctl_complain("line %zu has characters that are not allowed",
+			     import->line);
+		import->code = CTL_FAILED;
+		return;
+	}
 	if (space)
 		*space = '\0';
 	jid = space && space[1] ? jid_parse(line) : NULL;
@@ -210,20 +221,16 @@ static void import_line(struct import *import, char *line)
 static int user_import(struct ctl *ctl)
 {
 	struct import import = { .ctl = ctl };
-	char *line = NULL;
-	size_t size = 0;
+	char *line;
 
 	ctl->call = ctl_call_open(ctl);
 	if (!ctl->call)
 		return CTL_UNAVAILABLE;
-	while (getline(&line, &size, stdin) >= 0) {
-		line[strcspn(line, "\r\n")] = '\0';
+	while ((line = ctl_read_line(stdin))) {
 		import_line(&import, line);
+		mem_free_secret(line);
 	}
 	import_flush(&import);
-	if (line)
-		mem_wipe(line, size);
-	mem_free(line);
 	print_rows(ctl, CTL_OK);
 	if (!ctl->json)
 		printf("%zu accounts created\n", import.created);
@@ -250,6 +257,12 @@ static int session_kick(struct ctl *ctl)
 	struct jid *jid = jid_parse(ctl->arguments[0]);
 	int code = CTL_UNAVAILABLE;
 
+	if (ctl->argument_count > 1 &&
+	    !ctl_call_can_say(ctl->arguments[1])) {
+		ctl_complain("the text has characters that are not allowed");
+		jid_free(&jid);
+		return CTL_USAGE;
+	}
 	if (!jid || !jid_local(jid)) {
 		ctl_complain("'%s' is not of the form NAME@DOMAIN or "
 			     "NAME@DOMAIN/RESOURCE", ctl->arguments[0]);
@@ -322,9 +335,31 @@ static int reload(struct ctl *ctl)
 	return to_instances(ctl, "reload");
 }
 
+/* Those that serve others last, so that all come to an orderly end: clients
+ * are told, and what they sent is stored. */
+static int stop_all(struct ctl *ctl)
+{
+	static const char *const kinds[] = { "c2s", "s2s", "sm", NULL };
+	int worst = CTL_OK, code;
+
+	ctl->call = ctl_call_open(ctl);
+	if (!ctl->call)
+		return CTL_UNAVAILABLE;
+	for (size_t i = 0; kinds[i]; i++) {
+		if (!ctl_call_has(ctl->call, kinds[i]))
+			continue;
+		code = ctl_call_kind(ctl->call, kinds[i], "stop");
+		if (code == CTL_OK)
+			code = ctl_call_gone(ctl->call, kinds[i]);
+		worst = code > worst ? code : worst;
+	}
+	code = ctl_call_kind(ctl->call, "router", "stop");
+	return code > worst ? code : worst;
+}
+
 static int stop(struct ctl *ctl)
 {
-	return to_instances(ctl, "stop");
+	return ctl->argument_count ? to_instances(ctl, "stop") : stop_all(ctl);
 }
 
 static int log_level(struct ctl *ctl)

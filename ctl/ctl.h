@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "util/base/buf.h"
 #include "util/base/error.h"
@@ -78,7 +79,11 @@ void ctl_complain(const char *format, ...)
 struct ctl_call *ctl_call_open(struct ctl *ctl);
 void ctl_call_close(struct ctl_call **call);
 
-/* One argument of the next command. */
+/* Whether the text is made of characters that a command can carry: UTF-8
+ * without control characters. */
+bool ctl_call_can_say(const char *text);
+
+/* One argument of the next command, which it can carry. */
 void ctl_call_argument(struct ctl_call *call, const char *name,
 		       const char *value);
 
@@ -91,6 +96,11 @@ int ctl_call_serving(struct ctl_call *call, const char *to, const char *name);
 int ctl_call_kind(struct ctl_call *call, const char *kind, const char *name);
 int ctl_call_instance(struct ctl_call *call, const char *instance,
 		      const char *name);
+
+/* Whether a role of the kind is there (NULL: any role); waits until none is
+ * any more, for an exit code. */
+bool ctl_call_has(const struct ctl_call *call, const char *kind);
+int ctl_call_gone(struct ctl_call *call, const char *kind);
 
 /* -- ctl/table.c: rows of named fields ------------------------------------- */
 
@@ -108,6 +118,10 @@ void table_print(const struct table *table, bool json, struct buf *to);
 struct table *ctl_call_table(struct ctl_call *call);
 
 /* -- ctl/password.c --------------------------------------------------------- */
+
+/* One line without its end, to be freed with mem_free_secret(); NULL at the
+ * end of the file. */
+char *ctl_read_line(FILE *from);
 
 /* From the standard input (its first line) or a prompt, twice, without echo.
  * A heap string, to be freed with mem_free_secret(); NULL after a complaint. */

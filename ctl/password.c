@@ -13,8 +13,7 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
-/* One line without its end; NULL at the end of the file. */
-static char *read_line(FILE *from)
+char *ctl_read_line(FILE *from)
 {
 	char *line = NULL;
 	size_t size = 0;
@@ -25,6 +24,10 @@ static char *read_line(FILE *from)
 		mem_free(line);
 		return NULL;
 	}
+	/* A NUL would cut it short: this is refused instead. */
+	for (ssize_t i = 0; i < len; i++)
+		if (line[i] == '\0')
+			line[i] = '\x01';
 	line[strcspn(line, "\r\n")] = '\0';
 	copy = mem_strdup(line);
 	mem_wipe(line, size);
@@ -45,7 +48,7 @@ static char *prompt(FILE *terminal, const char *text)
 	}
 	fputs(text, terminal);
 	fflush(terminal);
-	line = read_line(terminal);
+	line = ctl_read_line(terminal);
 	if (hidden)
 		tcsetattr(fileno(terminal), TCSAFLUSH, &before);
 	fputc('\n', terminal);
@@ -75,7 +78,7 @@ char *ctl_password(const struct ctl *ctl, const char *jid)
 	char *password;
 
 	if (ctl->password_stdin) {
-		password = read_line(stdin);
+		password = ctl_read_line(stdin);
 		if (!password)
 			ctl_complain("no password on the standard input");
 		return password;

@@ -50,6 +50,7 @@ struct link_item *link_item_new(const struct envelope *envelope)
 	size_t size = text_size(envelope->at) + text_size(envelope->to) +
 		      text_size(envelope->session) +
 		      text_size(envelope->origin) +
+		      text_size(envelope->trust) +
 		      text_size(envelope->namespaces) +
 		      envelope->payload_len + 1;
 	struct link_item *item = mem_alloc(sizeof(*item) + size);
@@ -61,8 +62,10 @@ struct link_item *link_item_new(const struct envelope *envelope)
 	item->envelope.to = text_put(&to, envelope->to);
 	item->envelope.session = text_put(&to, envelope->session);
 	item->envelope.origin = text_put(&to, envelope->origin);
+	item->envelope.trust = text_put(&to, envelope->trust);
 	item->envelope.namespaces = text_put(&to, envelope->namespaces);
 	item->envelope.control = envelope->control;
+	item->envelope.token = envelope->token;
 	item->envelope.payload = to;
 	item->envelope.payload_len = envelope->payload_len;
 	memcpy(to, envelope->payload, envelope->payload_len);
@@ -113,6 +116,19 @@ static void deliver_loopback(struct link *link)
 		item->envelope.from = link->name;
 		item->envelope.epoch = link->epoch;
 		link_receive(link, &item->envelope, receipt);
+		if (!link->closed)
+			link_delivered(link, item);
+		mem_free(item);
+	}
+}
+
+/* What nobody will acknowledge. */
+static void tell_written(struct link *link)
+{
+	while (!link->closed && link->written.first) {
+		struct link_item *item = link_queue_take(&link->written);
+
+		link_delivered(link, item);
 		mem_free(item);
 	}
 }
@@ -152,6 +168,7 @@ static void on_turn(struct deferred *deferred)
 	if (link->moved)
 		link_receivers_kick(link);
 	deliver_loopback(link);
+	tell_written(link);
 	give_back(link);
 	tell_drained(link);
 	if (!link->closed)
@@ -163,6 +180,13 @@ void link_defer(struct link *link)
 {
 	if (!link->closed)
 		loop_defer(link->loop, &link->turn, on_turn);
+}
+
+void link_delivered(struct link *link, const struct link_item *item)
+{
+	if (item->envelope.token && link->handlers.delivered)
+		link->handlers.delivered(link, item->envelope.token,
+					 link->ctx);
 }
 
 void link_undeliver(struct link *link, struct link_item *item,
@@ -282,7 +306,12 @@ static void send_plain(struct link *link, struct link_router *router,
 	envelope.at = at;
 	envelope.from = link->name;
 	link_router_write(router, &envelope);
-	mem_free(item);
+	if (!item->envelope.token) {
+		mem_free(item);
+		return;
+	}
+	link_queue_add(&link->written, item);
+	link_defer(link);
 }
 
 /* False, and the item stays the caller's, when there is no way. */
@@ -475,6 +504,7 @@ static void destroy(struct link *link)
 	while (link->binds)
 		free_bind(link, link->binds);
 	link_queue_free(&link->loopback);
+	link_queue_free(&link->written);
 	link_queue_free(&link->undelivered);
 	members_free(&link->members);
 	stanza_parser_free(&link->parser);
@@ -545,6 +575,15 @@ const char *link_router(const struct link *link, size_t i)
 	for (size_t j = 0; j < link->router_count; j++) {
 		if (link->routers[j].state == ROUTER_READY && i-- == 0)
 			return link->routers[j].name;
+	}
+	return NULL;
+}
+
+const char *link_reason(const struct link *link)
+{
+	for (size_t i = 0; i < link->router_count; i++) {
+		if (link->routers[i].reason)
+			return link->routers[i].reason;
 	}
 	return NULL;
 }

@@ -42,9 +42,14 @@ struct link_handlers {
 	 * now or later, when it is done with it (design.md 5). */
 	void (*received)(struct link *link, const struct envelope *envelope,
 			 struct link_receipt receipt, void *ctx);
+	/* The receiver has acknowledged the envelope that was sent with this
+	 * token; for one that does not acknowledge, it was handed to the
+	 * router. NULL allowed. */
+	void (*delivered)(struct link *link, uint64_t token, void *ctx);
 	/* An envelope that was accepted by link_send() cannot be delivered:
 	 * the instance it was meant for is gone, or nobody has served `to` for
-	 * 30 s, or the queue is full. It is valid during the call. */
+	 * 30 s, or the queue is full. It is valid during the call, and has the
+	 * token that it was sent with. */
 	void (*undelivered)(struct link *link, const struct envelope *envelope,
 			    const char *reason, void *ctx);
 	/* The members of a name changed; ask link_members(). NULL allowed. */
@@ -74,6 +79,10 @@ bool link_connected(const struct link *link);
 const char *link_router(const struct link *link, size_t i);
 const struct members *link_members(const struct link *link);
 
+/* Why there is no link to any router: what came of the last attempt; NULL
+ * while the first one lasts. */
+const char *link_reason(const struct link *link);
+
 enum link_sent {
 	LINK_SENT,
 	LINK_NO_ROUTE /* nobody serves `to` (or `at` is not there) now */
@@ -81,7 +90,9 @@ enum link_sent {
 
 /* Sends. Set in `envelope`: to, or at, or both; session, origin, control,
  * namespaces, payload; the rest is filled in by the link. With `at` it is for
- * this instance alone. Everything is copied. */
+ * this instance alone. Everything is copied. With a token other than 0, either
+ * `delivered` or `undelivered` follows, exactly once, unless the link is closed
+ * before. */
 enum link_sent link_send(struct link *link, const struct envelope *envelope);
 
 /* True while more than queue_bytes are outstanding to the receiver. */
