@@ -31,3 +31,4 @@ bench: all t/bench/load
 dist-hook:
 	cp -p $(srcdir)/check $(distdir)/check
 	find $(distdir)/t -name __pycache__ -prune -exec rm -rf {} +
+EXTRA_DIST += t/e2e/test_chappectl.py t/e2e/test_operation.py
