@@ -367,9 +367,9 @@ def test_last_activity(people):
     alice, bob = people("alice", "bob")
     a, b = alice.online("a"), bob.online("b")
     # Of strangers nothing, whether they exist or not.
-    for to in bob.jid, b.jid, "no.such@localhost":
-        assert error_of(a.iq("get", LAST, to=to))[0] in (
-            "forbidden", "service-unavailable")
+    for to in bob.jid, b.jid, "no.such@localhost", "no.such@localhost/x":
+        assert error_of(a.iq("get", LAST, to=to)) == (
+            "service-unavailable", "cancel")
     befriend(a, b)
     # Who is online was here now.
     assert last(a, bob.jid).get("seconds") == "0"
