@@ -13,6 +13,9 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
+/* The driver that has a section of its own. */
+#define LDAP_DRIVER "ldap"
+
 /* What a stale domain is left with, as its section is gone. */
 static const struct domain_options no_options;
 
@@ -20,6 +23,7 @@ struct auth_set {
 	struct auth **auth;
 	char **names;
 	char *options;
+	void *ldap; /* a copy of the section; NULL: not needed */
 	size_t count;
 };
 
@@ -28,6 +32,7 @@ struct plan {
 	bool added;
 	bool new_auth;
 	const struct domain_options *options;
+	const struct ldap_options *ldap; /* NULL: not needed */
 	struct sm_storage *section;
 	struct auth_set set;
 	struct plan *next;
@@ -72,6 +77,7 @@ static void auth_set_free(struct auth_set *set)
 	mem_free(set->auth);
 	mem_free(set->names);
 	mem_free(set->options);
+	section_free(&ldap_section, set->ldap);
 	*set = (struct auth_set){ .count = 0 };
 }
 
@@ -80,6 +86,9 @@ static int auth_set_open(struct sm *sm, struct auth_set *set,
 			 struct error *err)
 {
 	char **names = plan->options->auth;
+	struct auth_setup setup = { .loop = sm->loop, .log = sm->log,
+				    .storage = plan->section->storage,
+				    .domain = plan->domain->name };
 	size_t count = 0;
 
 	while (names != NULL && names[count] != NULL)
@@ -89,11 +98,15 @@ static int auth_set_open(struct sm *sm, struct auth_set *set,
 	set->auth = mem_calloc(count, sizeof(*set->auth));
 	set->names = mem_calloc(count, sizeof(*set->names));
 	set->options = mem_strdup(plan->options->auth_options);
+	setup.options = set->options;
+	if (plan->ldap != NULL)
+		set->ldap = section_copy(&ldap_section, plan->ldap);
 	for (size_t i = 0; i < count; i++) {
-		struct auth *auth =
-			auth_open(sm->loop, sm->log, plan->section->storage,
-				  names[i], set->options, dir, err);
+		bool is_ldap = str_equal(names[i], LDAP_DRIVER);
+		struct auth *auth;
 
+		setup.section = is_ldap ? set->ldap : NULL;
+		auth = auth_open(&setup, names[i], dir, err);
 		if (auth == NULL) {
 			auth_set_free(set);
 			return -1;
@@ -105,12 +118,36 @@ static int auth_set_open(struct sm *sm, struct auth_set *set,
 	return 0;
 }
 
-static bool auth_is_changed(const struct sm_domain *domain,
-			    const struct domain_options *options)
+/* The section that the domain's driver "ldap" is for; -1 with err when it is
+ * missing. */
+static int find_ldap(const struct config *config, struct plan *plan,
+		     struct error *err)
 {
+	const char *title = plan->options->ldap;
+	char **names = plan->options->auth;
+
+	while (names != NULL && *names != NULL &&
+	       !str_equal(*names, LDAP_DRIVER))
+		names++;
+	if (names == NULL || *names == NULL)
+		return 0;
+	if (title == NULL)
+		title = LDAP_DEFAULT;
+	plan->ldap = config_find(config, "ldap", title);
+	if (plan->ldap == NULL)
+		return error_set(err, "there is no section ldap \"%s\"",
+				 title);
+	return 0;
+}
+
+static bool auth_is_changed(const struct sm_domain *domain,
+			    const struct plan *plan)
+{
+	const struct domain_options *options = plan->options;
 	size_t i = 0;
 
-	if (!str_equal(domain->auth_options, options->auth_options))
+	if (!str_equal(domain->auth_options, options->auth_options) ||
+	    !section_equal(&ldap_section, domain->ldap, plan->ldap))
 		return true;
 	while (i < domain->auth_count && options->auth[i] != NULL) {
 		if (!str_equal(domain->auth_names[i], options->auth[i]))
@@ -179,16 +216,25 @@ static void storages_sweep(struct sm *sm)
 	}
 }
 
+static struct auth_set auth_set_of(const struct sm_domain *domain)
+{
+	return (struct auth_set){ .auth = domain->auth,
+				  .names = domain->auth_names,
+				  .options = domain->auth_options,
+				  .ldap = domain->ldap,
+				  .count = domain->auth_count };
+}
+
 /* -- planning -------------------------------------------------------------- */
 
 static void domain_close(struct sm_domain *domain)
 {
-	struct auth_set set = { domain->auth, domain->auth_names,
-				domain->auth_options, domain->auth_count };
+	struct auth_set set = auth_set_of(domain);
 
 	domain->auth = NULL;
 	domain->auth_names = NULL;
 	domain->auth_options = NULL;
+	domain->ldap = NULL;
 	domain->auth_count = 0;
 	auth_set_free(&set);
 }
@@ -232,8 +278,9 @@ static int plan_domain(struct sm *sm, const struct config *config,
 	if (!plan->added && domain->section != plan->section)
 		return error_set(err, "the storage of a domain can only be "
 				      "changed by a restart");
-	plan->new_auth = plan->added ||
-			 auth_is_changed(domain, plan->options);
+	if (find_ldap(config, plan, err) != 0)
+		return -1;
+	plan->new_auth = plan->added || auth_is_changed(domain, plan);
 	if (!plan->new_auth)
 		return 0;
 	return auth_set_open(sm, &plan->set, plan, sm_options->driver_dir,
@@ -309,15 +356,14 @@ static void plan_apply(struct sm *sm, struct plan *plan)
 				strlen(domain->name), domain);
 	}
 	if (plan->new_auth) {
-		struct auth_set old = { domain->auth, domain->auth_names,
-					domain->auth_options,
-					domain->auth_count };
+		struct auth_set old = auth_set_of(domain);
 
 		sasl_domain_changed(sm, domain);
 		auth_set_free(&old);
 		domain->auth = plan->set.auth;
 		domain->auth_names = plan->set.names;
 		domain->auth_options = plan->set.options;
+		domain->ldap = plan->set.ldap;
 		domain->auth_count = plan->set.count;
 		plan->set = (struct auth_set){ .count = 0 };
 	}

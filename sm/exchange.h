@@ -53,6 +53,7 @@ struct sasl_mechanism {
 	enum digest digest; /* SCRAM */
 	bool plus;	    /* needs channel binding */
 	bool needs_tls;
+	unsigned ability; /* of a driver (enum auth_ability) */
 	void (*first)(struct exchange *exchange, const char *bytes,
 		      size_t len);
 	void (*next)(struct exchange *exchange, const char *bytes,
@@ -61,6 +62,14 @@ struct sasl_mechanism {
 
 /* NULL: no such mechanism. */
 const struct sasl_mechanism *sasl_mechanism_find(const char *name);
+
+/* Whether the domain's drivers can serve it. */
+bool sasl_mechanism_offered(const struct sm_domain *domain,
+			    const struct sasl_mechanism *mechanism);
+
+/* Of enum auth_ability: what any of the domain's drivers can, and _ALL only
+ * if each of them. */
+unsigned sasl_abilities(const struct sm_domain *domain);
 
 /* Adds what the domain offers to <link:mechanisms/>. */
 void sasl_mechanisms_write(const struct sm_domain *domain,

@@ -8,7 +8,8 @@ noinst_LIBRARIES += sm/libsm.a sm/libsmoptions.a
 sm_libsm_a_SOURCES =
 
 # The option tables, also for whoever checks a configuration.
-sm_libsmoptions_a_SOURCES = sm/options.c sm/options.h
+sm_libsmoptions_a_SOURCES = sm/options.c sm/options.h \
+	storage/ldap_options.c storage/ldap_options.h
 
 # What a program that has the role links with.
 SM_LIBS = sm/libsm.a sm/libsmoptions.a $(STORAGE_LIBS) $(GSASL_LIBS)

@@ -5,6 +5,7 @@
 #ifndef SM_OPTIONS_H
 #define SM_OPTIONS_H
 
+#include "storage/ldap_options.h"
 #include "util/role/role.h"
 
 struct sm_options {

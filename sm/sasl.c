@@ -306,6 +306,8 @@ static const char *mechanism_problem(const struct exchange *exchange)
 {
 	const struct sasl_mechanism *mechanism = exchange->mechanism;
 
+	if (!sasl_mechanism_offered(exchange->domain, mechanism))
+		return "invalid-mechanism";
 	if (mechanism->needs_tls && exchange->tls == NULL)
 		return "encryption-required";
 	if (mechanism->plus && exchange->binding_exporter == NULL &&

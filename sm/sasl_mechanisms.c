@@ -22,16 +22,20 @@ struct asker {
 static const struct sasl_mechanism mechanisms[] = {
 	{ .name = "SCRAM-SHA-256-PLUS", .family = "SCRAM-SHA-256",
 	  .digest = DIGEST_SHA256, .plus = true, .needs_tls = true,
+	  .ability = AUTH_CAN_SCRAM,
 	  .first = scram_first, .next = scram_next },
 	{ .name = "SCRAM-SHA-256", .family = "SCRAM-SHA-256",
-	  .digest = DIGEST_SHA256, .first = scram_first, .next = scram_next },
+	  .digest = DIGEST_SHA256, .ability = AUTH_CAN_SCRAM,
+	  .first = scram_first, .next = scram_next },
 	{ .name = "SCRAM-SHA-1-PLUS", .family = "SCRAM-SHA-1",
 	  .digest = DIGEST_SHA1, .plus = true, .needs_tls = true,
+	  .ability = AUTH_CAN_SCRAM,
 	  .first = scram_first, .next = scram_next },
 	{ .name = "SCRAM-SHA-1", .family = "SCRAM-SHA-1",
-	  .digest = DIGEST_SHA1, .first = scram_first, .next = scram_next },
+	  .digest = DIGEST_SHA1, .ability = AUTH_CAN_SCRAM,
+	  .first = scram_first, .next = scram_next },
 	{ .name = "PLAIN", .family = "PLAIN", .needs_tls = true,
-	  .first = plain_first },
+	  .ability = AUTH_CAN_CHECK, .first = plain_first },
 };
 
 #define MECHANISMS (sizeof(mechanisms) / sizeof(*mechanisms))
@@ -55,18 +59,34 @@ static bool has_plus(const char *family)
 	return false;
 }
 
+unsigned sasl_abilities(const struct sm_domain *domain)
+{
+	unsigned any = 0, all = AUTH_CAN_SCRAM_ALL;
+
+	for (size_t i = 0; i < domain->auth_count; i++) {
+		unsigned abilities = auth_abilities(domain->auth[i]);
+
+		any |= abilities & ~(unsigned)AUTH_CAN_SCRAM_ALL;
+		all &= abilities;
+	}
+	return any != 0 ? any | all : 0;
+}
+
+bool sasl_mechanism_offered(const struct sm_domain *domain,
+			    const struct sasl_mechanism *mechanism)
+{
+	return (sasl_abilities(domain) & mechanism->ability) != 0;
+}
+
 void sasl_mechanisms_write(const struct sm_domain *domain,
 			   struct element *element)
 {
-	/* Every driver can look keys up or have a password checked; the
-	 * front end of auth.h does the one by the other. */
-	if (domain->auth_count == 0)
-		return;
 	for (size_t i = 0; i < MECHANISMS; i++) {
 		const struct sasl_mechanism *mechanism = &mechanisms[i];
 		struct element *child;
 
-		if (mechanism->plus)
+		if (mechanism->plus ||
+		    !sasl_mechanism_offered(domain, mechanism))
 			continue;
 		child = element_add(element, "mechanism", NS_LINK);
 		element_set_attr(child, "name", mechanism->name);

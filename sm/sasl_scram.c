@@ -140,6 +140,14 @@ static void make_up_keys(const struct exchange *exchange,
 	loop_random(sm->loop, keys->server_key, sizeof(keys->server_key));
 }
 
+/* Where not everybody has keys, somebody who does not exist is answered as
+ * somebody who has none: clients may go on with PLAIN. No guess was made. */
+static void scram_no_keys(struct exchange *exchange)
+{
+	exchange_fail(exchange, FAILURE_FREE, "invalid-mechanism",
+		      "no SCRAM keys for this account");
+}
+
 /* The first message again, this time with the keys. `account` NULL: there is
  * none. */
 static void scram_begin(struct exchange *exchange,
@@ -153,6 +161,11 @@ static void scram_begin(struct exchange *exchange,
 	if (account != NULL)
 		keys = exchange->mechanism->digest == DIGEST_SHA1 ?
 			       account->sha1 : account->sha256;
+	if (keys.rounds == 0 &&
+	    (sasl_abilities(exchange->domain) & AUTH_CAN_SCRAM_ALL) == 0) {
+		scram_no_keys(exchange);
+		return;
+	}
 	if (keys.rounds == 0)
 		make_up_keys(exchange, &keys);
 	exchange->gsasl = scram_session(exchange);

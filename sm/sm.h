@@ -38,6 +38,7 @@ struct sm_domain {
 	struct auth **auth;		      /* in order */
 	char **auth_names;		      /* of their drivers */
 	char *auth_options;		      /* what they were opened with */
+	void *ldap;			      /* section of the same, or NULL */
 	size_t auth_count;
 	struct asker *askers; /* c2s that asked for <link:mechanisms/> */
 	bool stale;	      /* not in the new configuration */

@@ -65,22 +65,20 @@ static struct auth_call *call_of(struct auth_request *request)
 	return container_of(request, struct auth_call, request);
 }
 
-struct auth *auth_open(struct loop *loop, struct log *log,
-		       struct storage *storage, const char *driver,
-		       const char *options, const char *driver_dir,
-		       struct error *err)
+struct auth *auth_open(const struct auth_setup *setup, const char *driver,
+		       const char *driver_dir, struct error *err)
 {
 	struct auth *auth = mem_new(struct auth);
 
-	auth->loop = loop;
+	auth->loop = setup->loop;
 	auth->driver = auth_driver_find(driver, driver_dir, &auth->loaded,
 					err);
 	if (auth->driver == NULL)
 		goto failed;
-	auth->deriver = deriver_new(loop, err);
+	auth->deriver = deriver_new(auth->loop, err);
 	if (auth->deriver == NULL)
 		goto failed;
-	auth->state = auth->driver->open(loop, log, storage, options, err);
+	auth->state = auth->driver->open(setup, err);
 	if (auth->state == NULL) {
 		error_prefix(err, "auth driver %s", driver);
 		goto failed;
@@ -91,6 +89,13 @@ failed:
 	driver_unload(&auth->loaded);
 	mem_free(auth);
 	return NULL;
+}
+
+unsigned auth_abilities(const struct auth *auth)
+{
+	if (auth->driver->abilities != NULL)
+		return auth->driver->abilities(auth->state);
+	return AUTH_CAN_CHECK | AUTH_CAN_SCRAM | AUTH_CAN_SCRAM_ALL;
 }
 
 bool auth_is_writable(const struct auth *auth)

@@ -24,7 +24,29 @@ struct auth_result {
 
 typedef void auth_done_cb(const struct auth_result *result, void *ctx);
 
-#define AUTH_DRIVER_ABI 1
+#define AUTH_DRIVER_ABI 2
+
+/* What a driver is opened with, for one domain. All of it outlives the
+ * driver, save the texts, which are valid during the call. */
+struct auth_setup {
+	struct loop *loop;
+	struct log *log;
+	struct storage *storage;
+	const char *domain;
+	const char *options; /* the domain's auth-options; or NULL */
+	/* The section of the configuration that is the driver's own (for
+	 * "ldap" a struct ldap_options); NULL: there is none. */
+	const void *section;
+};
+
+/* What log-ins a driver can serve. */
+enum auth_ability {
+	AUTH_CAN_CHECK = 1, /* passwords */
+	AUTH_CAN_SCRAM = 2, /* by SCRAM: lookup gives keys */
+	/* Every user has keys of each kind, so that users who have none can
+	 * be made up. */
+	AUTH_CAN_SCRAM_ALL = 4
+};
 
 /* Each returns at once and later calls auth_request_done() of
  * storage/auth_driver.h. A NULL member is something that the driver cannot
@@ -34,9 +56,7 @@ struct auth_driver {
 	unsigned abi;
 	const char *name;
 	/* NULL and err only when `options` (may be NULL) make no sense. */
-	void *(*open)(struct loop *loop, struct log *log,
-		      struct storage *storage, const char *options,
-		      struct error *err);
+	void *(*open)(const struct auth_setup *setup, struct error *err);
 	/* Answers all requests that it has (CANCELLED will do), then frees. */
 	void (*close)(void *auth);
 	void (*lookup)(void *auth, struct auth_request *request);
@@ -45,14 +65,16 @@ struct auth_driver {
 	void (*set)(void *auth, struct auth_request *request);
 	void (*remove)(void *auth, struct auth_request *request);
 	void (*list)(void *auth, struct auth_request *request);
+	/* Of enum auth_ability; NULL: all of them. */
+	unsigned (*abilities)(void *auth);
 };
 
-/* Opens the driver of that name for one domain. The storage must outlive it.
- * `driver_dir` as in storage_open(). */
-struct auth *auth_open(struct loop *loop, struct log *log,
-		       struct storage *storage, const char *driver,
-		       const char *options, const char *driver_dir,
-		       struct error *err);
+/* Opens the driver of that name. `driver_dir` as in storage_open(). */
+struct auth *auth_open(const struct auth_setup *setup, const char *driver,
+		       const char *driver_dir, struct error *err);
+
+/* Of enum auth_ability. */
+unsigned auth_abilities(const struct auth *auth);
 
 /* Answers what is outstanding, CANCELLED at the latest, and frees. Not from a
  * callback of its own. NULL inside is allowed. */
@@ -61,8 +83,8 @@ void auth_close(struct auth **auth);
 /* As storage_cancel(). */
 void auth_cancel(struct auth_request *request);
 
-/* The SCRAM keys of a user (bare JID). NOT_FOUND when there is no such user
- * or the account is not to be used. */
+/* The SCRAM keys of a user (bare JID), those that there are. NOT_FOUND when
+ * there is no such user or the account is not to be used. */
 struct auth_request *auth_lookup(struct auth *auth, const char *user,
 				 auth_done_cb *done, void *ctx);
 

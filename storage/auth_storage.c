@@ -23,20 +23,17 @@ struct question {
 	struct question *prev, *next;
 };
 
-static void *auth_storage_open(struct loop *loop, struct log *log,
-			       struct storage *storage, const char *options,
+static void *auth_storage_open(const struct auth_setup *setup,
 			       struct error *err)
 {
 	struct auth_storage *auth;
 
-	(void)loop;
-	(void)log;
-	if (options != NULL && options[0] != '\0') {
+	if (setup->options != NULL && setup->options[0] != '\0') {
 		error_set(err, "it takes no options");
 		return NULL;
 	}
 	auth = mem_new(struct auth_storage);
-	auth->storage = storage;
+	auth->storage = setup->storage;
 	return auth;
 }
 

@@ -28,6 +28,7 @@ TABLES = {
     "c2s": ("c2s/options.c", "c2s_rows", True),
     "sm": ("sm/options.c", "sm_rows", True),
     "storage": ("sm/options.c", "storage_rows", False),
+    "ldap": ("storage/ldap_options.c", "ldap_rows", False),
     "domain": ("util/role/domain_options.c", "domain_rows", False),
     "chappectl": ("ctl/options.c", "options", True),
 }

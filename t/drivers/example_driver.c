@@ -173,21 +173,18 @@ struct example_auth {
 	struct deferred deferred;
 };
 
-static void *example_auth_open(struct loop *loop, struct log *log,
-			       struct storage *storage, const char *options,
+static void *example_auth_open(const struct auth_setup *setup,
 			       struct error *err)
 {
 	struct example_auth *auth;
 
-	(void)log;
-	(void)storage;
-	if (options == NULL) {
+	if (setup->options == NULL) {
 		error_set(err, "the options have to be the password");
 		return NULL;
 	}
 	auth = mem_new(struct example_auth);
-	auth->loop = loop;
-	auth->password = mem_strdup(options);
+	auth->loop = setup->loop;
+	auth->password = mem_strdup(setup->options);
 	return auth;
 }
 

@@ -192,6 +192,7 @@ static void blocks_free(void **data)
 void sm_world_init(struct sm_world *world, const char *driver,
 		   const char *connection)
 {
+	struct auth_setup setup;
 	struct user *user;
 
 	memset(world, 0, sizeof(*world));
@@ -211,9 +212,10 @@ void sm_world_init(struct sm_world *world, const char *driver,
 	world->sm.modules = world_modules;
 	world->sm.module_count = MODULES;
 	world->sm.module_data = blocks(sm_size);
-	world->auth =
-		auth_open(world->sm.loop, world->sm.log, world->domain.storage,
-			  "storage", NULL, NULL, NULL);
+	setup = (struct auth_setup){ .loop = world->sm.loop,
+				     .log = world->sm.log,
+				     .storage = world->domain.storage };
+	world->auth = auth_open(&setup, "storage", NULL, NULL);
 	assert_non_null(world->auth);
 	world->domain.auth = &world->auth;
 	world->domain.auth_count = 1;

@@ -33,6 +33,15 @@ struct reply {
 	unsigned place;
 };
 
+static void open_auth(struct test *t, struct error *err)
+{
+	struct auth_setup setup = { .loop = t->world.loop,
+				    .log = &t->world.log,
+				    .storage = t->storage };
+
+	t->auth = auth_open(&setup, "storage", NULL, err);
+}
+
 static int setup(void **state)
 {
 	struct test *t = mem_new(struct test);
@@ -40,8 +49,7 @@ static int setup(void **state)
 
 	world_init(&t->world);
 	t->storage = world_open(&t->world, "memory", NULL);
-	t->auth = auth_open(t->world.loop, &t->world.log, t->storage,
-			    "storage", NULL, NULL, &err);
+	open_auth(t, &err);
 	assert_string_equal(err.text, "");
 	*state = t;
 	return 0;
@@ -351,8 +359,7 @@ static void test_close(void **state)
 		assert_true(r[i].result.status == STORAGE_CANCELLED ||
 			    r[i].result.status == STORAGE_OK);
 	}
-	t->auth = auth_open(t->world.loop, &t->world.log, t->storage,
-			    "storage", NULL, NULL, &err);
+	open_auth(t, &err);
 }
 
 static void test_unavailable(void **state)
@@ -365,8 +372,7 @@ static void test_unavailable(void **state)
 	auth_close(&t->auth);
 	storage_close(&t->storage);
 	t->storage = world_open(&t->world, "sqlite", path);
-	t->auth = auth_open(t->world.loop, &t->world.log, t->storage,
-			    "storage", NULL, NULL, &err);
+	open_auth(t, &err);
 	ASK(t, &reply, STORAGE_UNAVAILABLE, auth_check, ROMEO, "x");
 	assert_non_null(strstr(reply.result.reason, "chappe.db"));
 	ASK(t, &reply, STORAGE_UNAVAILABLE, auth_lookup, ROMEO);
@@ -380,13 +386,15 @@ static void test_unavailable(void **state)
 static void test_open_refused(void **state)
 {
 	struct test *t = *state;
+	struct auth_setup setup = { .loop = t->world.loop,
+				    .log = &t->world.log,
+				    .storage = t->storage,
+				    .options = "what" };
 	struct error err;
 
-	assert_null(auth_open(t->world.loop, &t->world.log, t->storage,
-			      "nothing", NULL, "/nowhere", &err));
+	assert_null(auth_open(&setup, "nothing", "/nowhere", &err));
 	assert_non_null(strstr(err.text, "nothing"));
-	assert_null(auth_open(t->world.loop, &t->world.log, t->storage,
-			      "storage", "what", NULL, &err));
+	assert_null(auth_open(&setup, "storage", NULL, &err));
 	assert_non_null(strstr(err.text, "options"));
 }
 

@@ -76,8 +76,9 @@ static void test_auth_driver(void **state)
 	struct world *world = *state;
 	struct error err = { "" };
 	struct reply reply = { .loop = world->loop };
-	struct auth *auth = auth_open(world->loop, &world->log, NULL,
-				      "example", "secret", DRIVERS, &err);
+	struct auth_setup setup = { .loop = world->loop, .log = &world->log,
+				    .options = "secret" };
+	struct auth *auth = auth_open(&setup, "example", DRIVERS, &err);
 
 	assert_string_equal(err.text, "");
 	assert_false(auth_is_writable(auth));
@@ -130,12 +131,11 @@ static void test_auth_refused(void **state)
 {
 	struct world *world = *state;
 	struct error err = { "" };
+	struct auth_setup setup = { .loop = world->loop, .log = &world->log };
 
-	assert_null(auth_open(world->loop, &world->log, NULL, "old", NULL,
-			      DRIVERS, &err));
+	assert_null(auth_open(&setup, "old", DRIVERS, &err));
 	assert_non_null(strstr(err.text, "chappe_auth_driver"));
-	assert_null(auth_open(world->loop, &world->log, NULL, "example", NULL,
-			      DRIVERS, &err));
+	assert_null(auth_open(&setup, "example", DRIVERS, &err));
 	assert_non_null(strstr(err.text, "password"));
 }
 

@@ -64,6 +64,15 @@ const void *config_get(const struct config *config, const char *section,
 const void *config_find(const struct config *config, const char *section,
 			const char *title);
 
+/* A copy of a section's struct, independent of the config it came from;
+ * released with section_free(), NULL is allowed there. */
+void *section_copy(const struct section *section, const void *values);
+void section_free(const struct section *section, void *values);
+
+/* Whether all values are the same. Two NULLs are, NULL and values are not. */
+bool section_equal(const struct section *section, const void *a,
+		   const void *b);
+
 /* Writes all values in effect in the syntax of the file, with the help texts
  * as comments. */
 void config_dump(const struct config *config, struct buf *to);

@@ -19,6 +19,8 @@ static const struct option domain_rows[] = {
 	    "drivers that check log-ins, asked in order"),
 	ROW("auth-options", OPTION_STRING, auth_options, NULL,
 	    "what these drivers are told"),
+	ROW("ldap", OPTION_STRING, ldap, NULL,
+	    "section ldap of the driver ldap; default: main"),
 	ROW("storage", OPTION_STRING, storage, NULL,
 	    "storage of this domain; default: that of the sm"),
 	ROW("registration", OPTION_BOOL, registration, "no",

@@ -16,6 +16,7 @@ struct domain_options {
 	/* sm: drivers that are asked in order, and what they are told. */
 	char **auth;
 	char *auth_options;
+	char *ldap;    /* title of a section; NULL: "main" */
 	char *storage; /* NULL: the one of the sm */
 	bool registration;
 	/* sm: XEP-0157, URIs; NULL when there are none. */
