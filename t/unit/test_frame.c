@@ -163,7 +163,11 @@ static const struct {
 	{ HEADER "<a b=''>></a>", "H{<a b=''>></a>}" },
 	{ HEADER "<\xc3\xa9 \xc3\xbc='\xf0\x9f\x98\x80'/>",
 	  "H{<\xc3\xa9 \xc3\xbc='\xf0\x9f\x98\x80'/>}" },
-	{ HEADER "<a>x</b>", "H{<a>x</b>}" }, /* the parser's job */
+	{ HEADER "<a>x</b>", "H!xml" },
+	{ HEADER "<a><bc></bd>", "H!xml" }, /* though <a> is open */
+	{ HEADER "<a><b></a>", "H!xml" },
+	{ HEADER "<a b='c'><b d='e'></b ></a\n>",
+	  "H{<a b='c'><b d='e'></b ></a\n>}" },
 	{ HEADER "<a>text as long as some words, and & more</a>", "H!xml" },
 	{ HEADER "<a", "H" },
 	{ HEADER "<a><b", "H" },
@@ -460,7 +464,7 @@ static void test_reset_forgets(void **state)
 	(void)state;
 	frame_init(&frame, &limits);
 	assert_int_equal(
-		frame_push(&frame, "<a><b></x>", 10, on_piece, &record),
+		frame_push(&frame, "<a><b><xx>", 10, on_piece, &record),
 		FRAME_OK);
 	frame_reset(&frame);
 	assert_null(frame.held.data);

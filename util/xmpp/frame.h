@@ -6,8 +6,9 @@
  * DTDs or entities beyond the five predefined ones and character references
  * (section 11.1), and limits on size, depth, attributes and names.
  *
- * It does not check that tags match or that names are declared: stanza_parse()
- * does, on the framed bytes. Both must agree that a frame is one element.
+ * It does not check all that tags must be: stanza_parse() does, on the framed
+ * bytes. Both must agree that a frame is one element. But most end tags that
+ * do not match are noticed, since the element might never be complete then.
  */
 #ifndef UTIL_XMPP_FRAME_H
 #define UTIL_XMPP_FRAME_H
@@ -42,7 +43,10 @@ enum frame_error {
 	FRAME_BAD_ENCODING     /* unsupported-encoding: another one declared */
 };
 
-/* State of one direction of a stream; embedded; about 70 bytes while nothing
+/* Depth up to which end tags are compared with start tags. */
+#define FRAME_MATCHED 8
+
+/* State of one direction of a stream; embedded; about 100 bytes while nothing
  * is incomplete. Only frame.c looks inside, but for `held` (memory in use). */
 struct frame {
 	const struct frame_limits *limits;
@@ -50,6 +54,8 @@ struct frame {
 	uint32_t depth;	     /* of open elements within the piece */
 	uint32_t attributes; /* of the tag that is being scanned */
 	uint32_t name;	     /* bytes of the name that is being scanned */
+	uint32_t hash;	     /* of the element's name that is being scanned */
+	uint32_t open[FRAME_MATCHED]; /* such of the open elements */
 	uint32_t reference;  /* the reference, or how much of "<![CDATA[" */
 	uint8_t state;
 	uint8_t quote;	     /* that ends the attribute value; 0 outside */

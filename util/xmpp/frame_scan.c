@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The walk through the markup of one piece: one pass, no look behind, so that
- * the piece may come in any portions. Whether tags match and names are
- * declared is the job of stanza_parse.c.
+ * the piece may come in any portions. Whether names are declared, and what
+ * else XML asks for, is the job of stanza_parse.c.
  */
 #include "util/xmpp/frame_scan.h"
 
@@ -89,6 +89,13 @@ static const char *skip_to(const char *p, const char *end, char a, char b,
 
 /* -- start and end tags --------------------------------------------------- */
 
+/* FNV-1a: two names of one hash would be told apart by the parser. */
+static void hash_name(struct frame *frame, const char *p, const char *end)
+{
+	for (; p < end; p++)
+		frame->hash = (frame->hash ^ (unsigned char)*p) * 16777619U;
+}
+
 /* The bytes of a name that are there, counted against the limit. */
 static const char *scan_name(struct frame *frame, const char *p,
 			     const char *end)
@@ -126,6 +133,7 @@ static const char *scan_markup(struct frame *frame, const char *p)
 		return frame_fail(frame, FRAME_TOO_BIG,
 				  "elements are nested too deeply");
 	frame->name = 0;
+	frame->hash = 0;
 	frame->attributes = 0;
 	frame->state = STATE_NAME;
 	return p;
@@ -136,6 +144,8 @@ static const char *start_tag_done(struct frame *frame, const char *p)
 	if (!frame->in_stream) {
 		frame->state = STATE_HEADER_COMPLETE;
 	} else {
+		if (frame->depth < FRAME_MATCHED)
+			frame->open[frame->depth] = frame->hash;
 		frame->depth++;
 		frame->state = STATE_TEXT;
 	}
@@ -169,8 +179,13 @@ static const char *scan_tag(struct frame *frame, const char *p, const char *end)
 static const char *scan_element_name(struct frame *frame, const char *p,
 				     const char *end)
 {
+	const char *start = p;
+
 	p = scan_name(frame, p, end);
-	if (p != NULL && p < end)
+	if (p == NULL)
+		return NULL;
+	hash_name(frame, start, p);
+	if (p < end)
 		frame->state = STATE_AFTER_VALUE;
 	return p;
 }
@@ -241,6 +256,7 @@ static const char *scan_end_markup(struct frame *frame, const char *p)
 	if (!frame->in_stream)
 		return not_well_formed(frame, "an end tag before the stream");
 	frame->name = 0;
+	frame->hash = 0;
 	frame->state = STATE_END_NAME;
 	return p;
 }
@@ -248,8 +264,13 @@ static const char *scan_end_markup(struct frame *frame, const char *p)
 static const char *scan_end_name(struct frame *frame, const char *p,
 				 const char *end)
 {
+	const char *start = p;
+
 	p = scan_name(frame, p, end);
-	if (p != NULL && p < end)
+	if (p == NULL)
+		return NULL;
+	hash_name(frame, start, p);
+	if (p < end)
 		frame->state = STATE_END_SPACE;
 	return p;
 }
@@ -261,11 +282,15 @@ static const char *scan_end_space(struct frame *frame, const char *p,
 		return frame_skip_space(p, end);
 	if (*p != '>')
 		return not_well_formed(frame, "a stray byte in an end tag");
-	if (frame->depth == 0)
+	if (frame->depth == 0) {
 		frame->state = STATE_END_COMPLETE;
-	else
-		frame->state = --frame->depth == 0 ? STATE_ELEMENT_COMPLETE
-						   : STATE_TEXT;
+		return p + 1;
+	}
+	frame->depth--;
+	if (frame->depth < FRAME_MATCHED &&
+	    frame->open[frame->depth] != frame->hash)
+		return not_well_formed(frame, "an end tag that does not match");
+	frame->state = frame->depth == 0 ? STATE_ELEMENT_COMPLETE : STATE_TEXT;
 	return p + 1;
 }
 
