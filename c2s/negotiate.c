@@ -309,7 +309,7 @@ void negotiate_header(struct stream *s, const char *bytes, size_t len)
 		stanza_parse_header(s->c2s->parser, bytes, len, &ns, &err);
 
 	if (!header) {
-		stream_fail(s, STREAM_NOT_WELL_FORMED, err.text);
+		stream_fail(s, stream_error_of_bytes(bytes, len), err.text);
 		return;
 	}
 	take_header(s, header->root, &ns, bytes, len);

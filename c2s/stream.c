@@ -387,7 +387,8 @@ static void with_tree(struct stream *s, const struct input *input,
 			     input->len, &err);
 
 	if (!stanza) {
-		stream_fail(s, STREAM_NOT_WELL_FORMED, err.text);
+		stream_fail(s, stream_error_of_bytes(input->bytes, input->len),
+			    err.text);
 		return;
 	}
 	take(s, stanza->root);
@@ -480,7 +481,7 @@ static void take_element(struct stream *s, const char *bytes, size_t len)
 
 	if (stanza_check(s->c2s->parser, stream_namespaces(s), bytes, len,
 			 &name, &ns, &err) < 0) {
-		stream_fail(s, STREAM_NOT_WELL_FORMED, err.text);
+		stream_fail(s, stream_error_of_bytes(bytes, len), err.text);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {

@@ -190,7 +190,7 @@ void control_element(struct peer *peer, const char *bytes, size_t len)
 	stanza = stanza_parse(peer->router->parser, &peer->ns, bytes, len,
 			      &err);
 	if (!stanza) {
-		peer_fail(peer, STREAM_NOT_WELL_FORMED, err.text);
+		peer_fail(peer, stream_error_of_bytes(bytes, len), err.text);
 		return;
 	}
 	dispatch(peer, stanza->root);

@@ -72,7 +72,7 @@ void handshake_header(struct peer *peer, const char *bytes, size_t len)
 	header = stanza_parse_header(peer->router->parser, bytes, len,
 				     &peer->ns, &err);
 	if (!header) {
-		peer_fail(peer, STREAM_NOT_WELL_FORMED, err.text);
+		peer_fail(peer, stream_error_of_bytes(bytes, len), err.text);
 		return;
 	}
 	to = element_attr(header->root, "to");
@@ -151,7 +151,7 @@ void handshake_answer(struct peer *peer, const char *bytes, size_t len)
 	answer = stanza_parse(peer->router->parser, &peer->ns, bytes, len,
 			      &err);
 	if (!answer) {
-		peer_fail(peer, STREAM_NOT_WELL_FORMED, err.text);
+		peer_fail(peer, stream_error_of_bytes(bytes, len), err.text);
 	} else if (!element_is(answer->root, "handshake", NS_CLIENT)) {
 		peer_fail(peer, STREAM_NOT_AUTHORIZED,
 			  "a handshake was expected");

@@ -72,11 +72,34 @@ static void test_nul(void **state)
 	assert_false(utf8_is_xml("12345678\0abcdefgh", 17));
 }
 
+/* What is no character of XML may still be UTF-8. */
+static void test_valid(void **state)
+{
+	static const char *const others[] = { "\x01", "\x1f", "\xef\xbf\xbe",
+					      "\xef\xbf\xbf" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_true(utf8_is_valid(others[i], strlen(others[i])));
+	assert_true(utf8_is_valid("a\0b", 3));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (cases[i].valid || (unsigned char)cases[i].bytes[0] >= 0xf0)
+			assert_int_equal(utf8_is_valid(cases[i].bytes,
+						       strlen(cases[i].bytes)),
+					 cases[i].valid);
+	}
+	assert_false(utf8_is_valid("\xed\xa0\x80", 3));
+	assert_false(utf8_is_valid("\xc0\x80", 2));
+	assert_false(utf8_is_valid("\xe2\x82", 2));
+	assert_false(utf8_is_valid("\x80", 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_nul),
+		cmocka_unit_test(test_valid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "util/xmpp/ns.h"
+#include "util/xmpp/utf8.h"
 
 static const char *const conditions[] = {
 	[STREAM_BAD_FORMAT] = "bad-format",
@@ -54,6 +55,12 @@ int stream_error_parse(const char *condition, enum stream_error *error)
 		}
 	}
 	return -1;
+}
+
+enum stream_error stream_error_of_bytes(const char *bytes, size_t len)
+{
+	return utf8_is_valid(bytes, len) ? STREAM_NOT_WELL_FORMED
+					 : STREAM_UNSUPPORTED_ENCODING;
 }
 
 void stream_write_header(struct buf *to, const struct stream_header *header)

@@ -42,6 +42,10 @@ const char *stream_error_condition(enum stream_error error);
 /* The condition of that name; -1 when there is none. */
 int stream_error_parse(const char *condition, enum stream_error *error);
 
+/* The condition for an element that could not be parsed: when it is not even
+ * UTF-8, that is another one (section 4.9.3.22). */
+enum stream_error stream_error_of_bytes(const char *bytes, size_t len);
+
 /* Values may be NULL (left out). */
 struct stream_header {
 	const char *content_ns; /* "jabber:client" */

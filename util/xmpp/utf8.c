@@ -30,15 +30,25 @@ static bool is_sequence(const unsigned char *p, size_t count, uint32_t c,
 			return false;
 		c = c << 6 | (p[i] & 0x3f);
 	}
-	return c >= min && c <= 0x10ffff && !(c >= 0xd800 && c <= 0xdfff) &&
-	       c != 0xfffe && c != 0xffff;
+	return c >= min && c <= 0x10ffff && !(c >= 0xd800 && c <= 0xdfff);
+}
+
+static bool is_xml_control(unsigned char c)
+{
+	return c == '\t' || c == '\n' || c == '\r';
+}
+
+/* U+FFFE or U+FFFF, of which XML has none. */
+static bool is_noncharacter(const unsigned char *p)
+{
+	return p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe;
 }
 
 /* Length of the character at `p`; 0 when it is none. */
 static size_t character_length(const unsigned char *p, size_t left)
 {
 	if (*p < 0x80)
-		return *p >= 0x20 || *p == '\t' || *p == '\n' || *p == '\r';
+		return 1;
 	if (*p < 0xe0)
 		return *p >= 0xc2 && left >= 2 &&
 				       is_sequence(p + 1, 1, *p & 0x1f, 0x80)
@@ -53,7 +63,7 @@ static size_t character_length(const unsigned char *p, size_t left)
 		       : 0;
 }
 
-bool utf8_is_xml(const char *bytes, size_t len)
+static bool check(const char *bytes, size_t len, bool xml)
 {
 	const unsigned char *p = (const unsigned char *)bytes;
 	const unsigned char *end = p + len;
@@ -67,7 +77,20 @@ bool utf8_is_xml(const char *bytes, size_t len)
 		step = character_length(p, end - p);
 		if (step == 0)
 			return false;
+		if (xml && ((*p < 0x20 && !is_xml_control(*p)) ||
+			    (step == 3 && is_noncharacter(p))))
+			return false;
 		p += step;
 	}
 	return true;
+}
+
+bool utf8_is_xml(const char *bytes, size_t len)
+{
+	return check(bytes, len, true);
+}
+
+bool utf8_is_valid(const char *bytes, size_t len)
+{
+	return check(bytes, len, false);
 }

@@ -12,4 +12,7 @@
  * surrogates, of characters that XML 1.0 allows (section 2.2 there). */
 bool utf8_is_xml(const char *bytes, size_t len);
 
+/* The same, of any characters. */
+bool utf8_is_valid(const char *bytes, size_t len);
+
 #endif
