@@ -83,8 +83,11 @@ void iq_result(struct iq_call *call)
 
 void iq_error(struct iq_call *call, enum stanza_error error, const char *text)
 {
+	struct stanza *answer = stanza_error_new(call->stanza, error, text);
+
 	call->sm->stats.errors_sent++;
-	iq_reply(call, stanza_error_new(call->stanza, error, text));
+	route_log_error(call->sm, answer, error, text);
+	iq_reply(call, answer);
 }
 
 struct iq_call *iq_keep(struct iq_call *iq)

@@ -150,6 +150,33 @@ void route_stanza(struct sm *sm, struct stanza *stanza, const char *origin,
 	jid_free(&to);
 }
 
+static const struct session *local_session(struct sm *sm, const char *text)
+{
+	struct jid *jid = text != NULL ? jid_parse(text) : NULL;
+	struct user *user = jid != NULL ? user_find(sm, jid_bare(jid)) : NULL;
+	const struct session *session = NULL;
+
+	if (user != NULL && jid_resource(jid) != NULL)
+		session = session_by_resource(user, jid_resource(jid));
+	jid_free(&jid);
+	return session;
+}
+
+void route_log_error(struct sm *sm, const struct stanza *answer,
+		     enum stanza_error error, const char *text)
+{
+	const char *to = element_attr(answer->root, "to");
+	const struct session *session = local_session(sm, to);
+
+	log_info(sm->log, "stanza.error",
+		 LOG_S("sid", session != NULL ? session->id : NULL),
+		 LOG_S("jid", to),
+		 LOG_S("from", element_attr(answer->root, "from")),
+		 LOG_S("stanza", answer->root->name),
+		 LOG_S("condition", stanza_error_condition(error)),
+		 LOG_S("text", text));
+}
+
 void route_error(struct sm *sm, const struct stanza *stanza,
 		 enum stanza_error error, const char *text)
 {
@@ -168,6 +195,7 @@ void route_error(struct sm *sm, const struct stanza *stanza,
 		jid_free(&jid);
 	}
 	sm->stats.errors_sent++;
+	route_log_error(sm, answer, error, text);
 	route_stanza(sm, answer, NULL, NULL);
 }
 

@@ -41,6 +41,11 @@ void route_stanza(struct sm *sm, struct stanza *stanza, const char *origin,
 void route_error(struct sm *sm, const struct stanza *stanza,
 		 enum stanza_error error, const char *text);
 
+/* A line about the error `answer` that somebody gets, with the session that it
+ * goes to, if that is one of ours. */
+void route_log_error(struct sm *sm, const struct stanza *answer,
+		     enum stanza_error error, const char *text);
+
 /* An envelope that carries a stanza from another sm, a component or s2s. */
 void route_received(struct sm *sm, const struct envelope *envelope,
 		    struct work *work);
