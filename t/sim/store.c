@@ -88,8 +88,8 @@ static uint64_t later(struct sim_db *db, uint64_t *last)
 	uint64_t at = db->world->now +
 		      rng_range(&db->world->rng, db->low, db->high);
 
-	if (at < *last)
-		at = *last;
+	if (at <= *last)
+		at = *last + 1; /* events of one moment have no order */
 	*last = at;
 	return at;
 }

@@ -100,11 +100,10 @@ static bool list_equal(const struct member_list *list,
 	return true;
 }
 
-/* Puts the views of one name together again; `ended`: a router has just said
- * that nobody serves it any more. */
-static void merge(struct link *link, const char *name, bool ended)
+/* The members of a name as all views have them. */
+static void gather(struct link *link, const char *name, bool ended,
+		   struct member_list *list)
 {
-	struct member_list list = { .items = NULL };
 	const struct member *old, *theirs;
 	size_t old_count, count;
 
@@ -120,21 +119,39 @@ static void merge(struct link *link, const char *name, bool ended)
 			continue;
 		theirs = members_get(link->routers[i].view, name, &count);
 		for (size_t j = 0; j < count; j++)
-			add(link, &list, &theirs[j]);
+			add(link, list, &theirs[j]);
 	}
 	if (timer_running(&link->grace) && !ended)
-		add_absent(link, name, &list, old, old_count);
-	if (list_equal(&list, old, old_count)) {
-		mem_free(list.items);
-		return;
+		add_absent(link, name, list, old, old_count);
+}
+
+/* Puts the views of one name together again; `ended`: a router has just said
+ * that nobody serves it any more. True when that changed something; the role
+ * is to be told. */
+static bool merge(struct link *link, const char *name, bool ended)
+{
+	struct member_list list = { .items = NULL };
+	const struct member *old;
+	size_t old_count;
+	bool changed;
+
+	gather(link, name, ended, &list);
+	old = members_get(link->members, name, &old_count);
+	changed = !list_equal(&list, old, old_count);
+	if (changed) {
+		members_set(link->members, name, list.items, list.count);
+		link->moved = true;
+		link_receivers_update(link, name);
+		link_senders_update(link, name);
+		link_defer(link);
 	}
-	members_set(link->members, name, list.items, list.count);
 	mem_free(list.items);
-	link->moved = true;
-	link_receivers_update(link, name);
-	link_senders_update(link, name);
-	link_defer(link);
-	if (link->handlers.members)
+	return changed;
+}
+
+static void tell_role(struct link *link, const char *name)
+{
+	if (!link->closed && link->handlers.members)
 		link->handlers.members(link, name, link->ctx);
 }
 
@@ -157,8 +174,9 @@ static void collect(const char *name, const struct member *list, size_t count,
 	names->items[names->count++] = mem_strdup(name);
 }
 
-/* All names that are known, or were: merging one may call the role, so they
- * are collected first. */
+/* All names that are known, or were. The role is told when all of them are
+ * merged: it may send at once to whoever serves one, and that must be known
+ * by its own name then. */
 static void merge_all(struct link *link, const struct link_router *router)
 {
 	struct names names = { .items = NULL };
@@ -167,8 +185,14 @@ static void merge_all(struct link *link, const struct link_router *router)
 	if (router)
 		members_each(router->view, collect, &names);
 	for (size_t i = 0; i < names.count; i++) {
-		if (!link->closed)
-			merge(link, names.items[i], false);
+		if (!merge(link, names.items[i], false)) {
+			mem_free(names.items[i]);
+			names.items[i] = NULL;
+		}
+	}
+	for (size_t i = 0; i < names.count; i++) {
+		if (names.items[i])
+			tell_role(link, names.items[i]);
 		mem_free(names.items[i]);
 	}
 	mem_free(names.items);
@@ -190,7 +214,8 @@ void link_view_set(struct link_router *router, const char *name,
 	members_set(router->view, name, list, count);
 	if (router->state != ROUTER_READY)
 		return;
-	merge(router->link, name, count == 0);
+	if (merge(router->link, name, count == 0))
+		tell_role(router->link, name);
 	if (!router->link->closed)
 		link_receivers_kick(router->link);
 }
