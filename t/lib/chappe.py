@@ -141,6 +141,13 @@ class Chappe:
         text += self._write('storage "main"', self.section(
             "storage", driver="sqlite",
             connection=self.folder / "chappe.db"))
+        text += self._domains()
+        text += self._write("chappectl", {
+            "routers": [router], "secret-file": self._secret("admin")})
+        self.conf_path.write_text(text)
+
+    def _domains(self):
+        text = ""
         for domain in self.domains:
             if domain not in self.certificates:
                 self.certificates[domain] = make_certificate(self.folder,
@@ -149,9 +156,7 @@ class Chappe:
             text += self._write(f'domain "{domain}"', self.section(
                 f"domain {domain}", certificate=certificate, key=key,
                 **self.conf.get("domain", {})))
-        text += self._write("chappectl", {
-            "routers": [router], "secret-file": self._secret("admin")})
-        self.conf_path.write_text(text)
+        return text
 
     @property
     def certificate(self):
@@ -201,14 +206,14 @@ class Chappe:
         wait_for(self.offers_login, seconds, lambda: "log-in is offered\n" +
                  "\n".join(self.log(i)[-2000:] for i in self.processes))
 
-    def offers_login(self):
+    def offers_login(self, address="127.0.0.1"):
         import ssl
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         context.set_alpn_protocols(["xmpp-client"])
         try:
-            with socket.create_connection(("127.0.0.1", self.tls_port),
+            with socket.create_connection((address, self.tls_port),
                                           2) as plain:
                 with context.wrap_socket(plain,
                                          server_hostname=self.domain) as tls:
