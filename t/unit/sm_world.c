@@ -47,6 +47,15 @@ void route_stanza(struct sm *sm, struct stanza *stanza, const char *origin,
 	stanza_free(&stanza);
 }
 
+void route_log_error(struct sm *sm, const struct stanza *answer,
+		     enum stanza_error error, const char *text)
+{
+	(void)sm;
+	(void)answer;
+	(void)error;
+	(void)text;
+}
+
 void route_error(struct sm *sm, const struct stanza *stanza,
 		 enum stanza_error error, const char *text)
 {
