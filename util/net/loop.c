@@ -121,7 +121,10 @@ struct loop *loop_new(struct error *err)
 		mem_free(loop);
 		return NULL;
 	}
+	/* A peer that has gone, and a file that may not grow, are errors of
+	 * the calls that find them, and no reason to end. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	list_init(&loop->deferred);
 	list_init(&loop->flushes);
 	list_init(&loop->next_turn);
