@@ -313,19 +313,32 @@ static void stream_members(struct stream *s)
 		c2s_sasl_sm_gone(s);
 }
 
-void c2s_domain_members(struct c2s *c2s, const char *name)
+static void domain_members(struct c2s *c2s, struct domain *domain)
 {
-	struct domain *domain = find_prepared(c2s, name);
 	struct stream *s, *next;
 
-	if (!domain)
-		return;
 	if (!domain->asked ||
 	    !still_there(c2s, domain->name, domain->asked, domain->asked_epoch))
 		ask(c2s, domain);
 	HASH_ITER(hh, c2s->streams, s, next) {
 		if (s->domain == domain)
 			stream_members(s);
+	}
+}
+
+void c2s_domain_members(struct c2s *c2s, const char *name)
+{
+	struct domain *domain = find_prepared(c2s, name), *next;
+
+	if (domain) {
+		domain_members(c2s, domain);
+		return;
+	}
+	/* An sm can be heard of as a member before it can be reached, which is
+	 * when it is a name itself. */
+	HASH_ITER(hh, c2s->domains, domain, next) {
+		if (still_there(c2s, domain->name, name, NULL))
+			domain_members(c2s, domain);
 	}
 }
 

@@ -47,7 +47,7 @@ bool c2s_domain_offers(const struct domain *domain, const char *mechanism,
 /* Whether any mechanism is offered with channel binding. */
 bool c2s_domain_offers_plus(const struct domain *domain);
 
-/* The members of a name changed; it may be one of our domains. */
+/* The members of a name changed; it may be one of our domains, or an sm. */
 void c2s_domain_members(struct c2s *c2s, const char *name);
 
 /* <link:mechanisms/> came. */

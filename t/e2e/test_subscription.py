@@ -6,17 +6,23 @@ import signal
 
 import pytest
 
-from chappe import Chappe
+from chappe import Chappe, wait_for
 from people import (People, Person, befriend, is_push, item_of,
                     presence_from, pushed, state_of, subscribe)
 from wire import CLIENT, Wire, error_of
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+@pytest.fixture(scope="module", params=["one-sm", "two-sms"])
+def shared(tmp_path_factory, request):
+    """With two sms the users are shared between them, so that what is tested
+    here crosses from the one to the other half of the time."""
     with Chappe(tmp_path_factory.mktemp("shared"),
                 domains=("one.example", "two.example")) as server:
-        server.start()
+        server.start(("router", "sm"))
+        if request.param == "two-sms":
+            server.start_role("sm", "sm-2")
+            wait_for(lambda: "sm.ready" in server.log("sm-2"), 10)
+        server.start_role("c2s", wait=True)
         yield server
 
 
