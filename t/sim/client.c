@@ -411,7 +411,11 @@ void client_lose(struct client *client, const char *why)
 	if (client->state <= CLIENT_WAITING)
 		return;
 	world_say(client->sim->world, client->name, "lost: %s", why);
-	client->lost_connections++;
+	client->lost_connections += client_is_online(client);
+	if (client_is_online(client) && client->sim->scenario->steady &&
+	    !client->sim->ending)
+		verdict_fail(&client->sim->verdict, "streams stay up",
+			     "%s lost its stream: %s", client->name, why);
 	client->conn = NULL;
 	if (conn)
 		conn_abort(conn, NULL);

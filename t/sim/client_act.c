@@ -135,11 +135,12 @@ typedef void act_fn(struct client *client);
 static const struct {
 	unsigned weight;
 	act_fn *act;
+	bool rude; /* ends the stream */
 } deeds[] = {
-	{ 600, act_chat },	{ 60, act_ping },
-	{ 80, client_set_status }, { 30, act_roster },
-	{ 30, act_subscribe },	{ 15, act_unsubscribe },
-	{ 10, act_away },	{ 6, act_misbehave },
+	{ 600, act_chat, false },	{ 60, act_ping, false },
+	{ 80, client_set_status, false }, { 30, act_roster, false },
+	{ 30, act_subscribe, false },	{ 15, act_unsubscribe, false },
+	{ 10, act_away, true },		{ 6, act_misbehave, true },
 };
 
 static void on_act(struct timer *timer);
@@ -166,7 +167,8 @@ static void on_act(struct timer *timer)
 	for (i = 0; choice >= deeds[i].weight; i++)
 		choice -= deeds[i].weight;
 	schedule(client);
-	deeds[i].act(client);
+	if (!deeds[i].rude || !client->sim->scenario->polite)
+		deeds[i].act(client);
 }
 
 /* At the first log-in everybody asks for a few contacts. */

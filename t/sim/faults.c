@@ -98,10 +98,13 @@ static void database_back(struct repair *repair)
 static struct process *pick_process(struct faults *faults)
 {
 	struct deployment *deployment = faults->sim->deployment;
-	unsigned kind = (unsigned)rng_range(&faults->rng, 0, SIM_ROLES - 1);
-	unsigned i = (unsigned)rng_range(&faults->rng, 0,
-					 deployment->count[kind] - 1);
+	unsigned targets = faults->sim->scenario->targets;
+	unsigned kind, i;
 
+	do {
+		kind = (unsigned)rng_range(&faults->rng, 0, SIM_ROLES - 1);
+	} while (targets && !(targets & 1U << kind));
+	i = (unsigned)rng_range(&faults->rng, 0, deployment->count[kind] - 1);
 	return &deployment->processes[kind][i];
 }
 

@@ -216,6 +216,10 @@ void ledger_received(struct ledger *ledger, unsigned session,
 			     number, ledger->sessions[session].account,
 			     message->to);
 	ledger->totals.received++;
+	if (!delayed && ledger->verdict->world->now - message->sent_at >
+				ledger->totals.slowest)
+		ledger->totals.slowest =
+			ledger->verdict->world->now - message->sent_at;
 	message->received++;
 	message->receiver = session;
 	if (!see(ledger, session, number)) {

@@ -21,6 +21,7 @@ struct ledger_account {
 
 struct ledger_totals {
 	uint64_t sent, accepted, received, bounced, lost_unaccepted, repeats;
+	uint64_t slowest; /* us from a sender to a client that was online */
 };
 
 struct ledger *ledger_new(struct verdict *verdict, unsigned accounts);

@@ -38,6 +38,8 @@ t_sim_sim_LDADD = router/librouter.a router/libroptions.a \
 	t/sim/libsimnet.a util/base/libbase.a $(GNUTLS_LIBS) \
 	$(XML_LIBS) $(IDN_LIBS) $(CONFUSE_LIBS) $(GSASL_LIBS)
 
+TESTS += t/sim/sim
+
 # make sim SEEDS=500
 SEEDS = 100
 sim: t/sim/sim

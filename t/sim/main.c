@@ -11,7 +11,7 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
-#define FIXED_SEEDS 40 /* without arguments: about two minutes */
+#define FIXED_SEEDS 80 /* without arguments: about two minutes */
 
 struct options {
 	uint64_t first, last; /* seeds */
@@ -19,6 +19,7 @@ struct options {
 	uint64_t hours;
 	bool verbose;
 	bool tap;
+	bool fixed; /* the set of CI */
 	bool twice; /* runs each seed twice and compares */
 };
 
@@ -102,14 +103,16 @@ static void print_result(const struct options *options, uint64_t seed,
 		       " scenario %s\n",
 		       result->violations ? "not " : "",
 		       seed - options->first + 1, seed, scenario->name);
-	printf("%sseed %" PRIu64 " %s: %" PRIu64 " s, %" PRIu64 " events, %"
-	       PRIu64 " faults, %" PRIu64 " sent, %" PRIu64 " accepted, %"
-	       PRIu64 " received, %" PRIu64 " bounced, %" PRIu64
-	       " not accepted and lost, hash %016" PRIx64 "\n",
-	       options->tap ? "# " : "", seed, scenario->name,
+	printf("%sseed %" PRIu64 " %s: %" PRIu64 " s, %" PRIu64
+	       " events, %" PRIu64 " faults; messages: %" PRIu64 " sent, %"
+	       PRIu64 " accepted, %" PRIu64 " received, %" PRIu64
+	       " bounced, %" PRIu64 " lost before that, slowest %.3f s; "
+	       "streams: %" PRIu64 " lost, %" PRIu64 " resumed; hash %016"
+	       PRIx64 "\n", options->tap ? "# " : "", seed, scenario->name,
 	       result->seconds, result->events, result->faults, totals->sent,
 	       totals->accepted, totals->received, totals->bounced,
-	       totals->lost_unaccepted, result->hash);
+	       totals->lost_unaccepted, (double)totals->slowest / 1e6,
+	       result->lost_streams, result->resumed, result->hash);
 	if (result->violations)
 		printf("%u violations:\n%sreplay: t/sim/sim --seed %" PRIu64
 		       " --scenario %s --verbose\n", result->violations,
@@ -117,11 +120,18 @@ static void print_result(const struct options *options, uint64_t seed,
 	fflush(stdout);
 }
 
+static const struct scenario *pick_scenario(const struct options *options,
+					    uint64_t seed)
+{
+	if (options->scenario)
+		return options->scenario;
+	return options->fixed ? scenario_of_fixed_seed(seed)
+			      : scenario_of_seed(seed);
+}
+
 static bool run_seed(const struct options *options, uint64_t seed)
 {
-	const struct scenario *scenario = options->scenario
-						  ? options->scenario
-						  : scenario_of_seed(seed);
+	const struct scenario *scenario = pick_scenario(options, seed);
 	struct sim_result result, again;
 	bool ok;
 
@@ -154,7 +164,7 @@ int main(int argc, char *argv[])
 	}
 	if (argc == 1) {
 		options.last = FIXED_SEEDS;
-		options.tap = true;
+		options.fixed = options.tap = options.twice = true;
 	}
 	if (options.tap)
 		printf("1..%" PRIu64 "\n", options.last - options.first + 1);

@@ -8,21 +8,21 @@
 
 static const struct scenario scenarios[] = {
 	{
-		.name = "quiet",
+		.name = "quiet", .fixed = true,
 		.routers = { 1, 1 }, .c2s = { 1, 1 }, .sms = { 1, 1 },
 		.domains = { 1, 1 }, .accounts = { 2, 2 },
 		.resources = 1, .managed = 50,
 		.think_ms = 5000, .minutes = 10,
 	},
 	{
-		.name = "busy",
+		.name = "busy", .fixed = true,
 		.routers = { 1, 3 }, .c2s = { 1, 3 }, .sms = { 1, 3 },
 		.domains = { 1, 2 }, .accounts = { 4, 8 },
 		.resources = 2, .managed = 50,
 		.think_ms = 4000, .minutes = 10,
 	},
 	{
-		.name = "clients",
+		.name = "clients", .fixed = true,
 		.routers = { 1, 2 }, .c2s = { 1, 3 }, .sms = { 1, 2 },
 		.domains = { 1, 2 }, .accounts = { 3, 6 },
 		.resources = 2, .managed = 70,
@@ -35,6 +35,17 @@ static const struct scenario scenarios[] = {
 		.domains = { 1, 2 }, .accounts = { 3, 6 },
 		.resources = 2, .managed = 70,
 		.faults = FAULT_KILL | FAULT_RESTART, .fault_seconds = 40,
+		.think_ms = 5000, .minutes = 20,
+	},
+	{
+		/* What clients see when only what is behind c2s dies. */
+		.name = "failover", .fixed = true,
+		.routers = { 2, 3 }, .c2s = { 1, 2 }, .sms = { 2, 3 },
+		.domains = { 1, 2 }, .accounts = { 3, 6 },
+		.resources = 2, .managed = 70,
+		.faults = FAULT_KILL | FAULT_RESTART, .fault_seconds = 40,
+		.targets = 1 << SIM_ROUTER | 1 << SIM_SM,
+		.polite = true, .steady = true,
 		.think_ms = 5000, .minutes = 20,
 	},
 	{
@@ -86,5 +97,12 @@ const struct scenario *scenario_find(const char *name)
 
 const struct scenario *scenario_of_seed(uint64_t seed)
 {
+	return &scenarios[seed % SCENARIOS];
+}
+
+const struct scenario *scenario_of_fixed_seed(uint64_t seed)
+{
+	while (!scenarios[seed % SCENARIOS].fixed)
+		seed = seed * 7 + 1;
 	return &scenarios[seed % SCENARIOS];
 }

@@ -179,6 +179,7 @@ static void take_apart(struct sim *sim)
 {
 	struct deployment *deployment = sim->deployment;
 
+	sim->ending = true;
 	for (unsigned i = 0; i < sim->client_count; i++) {
 		sim_loop_enter(sim->clients[i]->loop);
 		client_go_offline(sim->clients[i]);
@@ -222,6 +223,10 @@ void sim_run(uint64_t seed, const struct scenario *scenario, unsigned hours,
 	wait_for_clients(&sim);
 	judge_run(&sim, FLOW_US);
 	ledger_totals(sim.ledger, &result->totals);
+	for (unsigned i = 0; i < sim.client_count; i++) {
+		result->lost_streams += sim.clients[i]->lost_connections;
+		result->resumed += sim.clients[i]->resumes;
+	}
 	take_apart(&sim);
 	result->violations = sim.verdict.violations;
 	result->hash = sim.world->hash;

@@ -22,6 +22,10 @@ struct scenario {
 	unsigned resources; /* of an account, at most */
 	unsigned managed;   /* percent of accounts with XEP-0198 */
 	unsigned faults;    /* enum fault bits */
+	unsigned targets;   /* bits by enum sim_role; 0: all */
+	bool polite; /* clients neither misbehave nor go away by themselves */
+	bool steady; /* no stream may end before the run does */
+	bool fixed;  /* in the set that CI runs */
 	unsigned fault_seconds; /* between two faults, on average */
 	unsigned think_ms;  /* of a client, on average */
 	unsigned minutes;   /* before the faults end */
@@ -42,17 +46,21 @@ struct sim {
 	struct operator *operator;
 	struct faults *faults;
 	uint64_t fault_count;
+	bool ending; /* clients are being taken offline */
 };
 
 struct sim_result {
 	unsigned violations;
 	uint64_t hash, events, faults, seconds;
+	uint64_t lost_streams, resumed; /* of clients */
 	struct ledger_totals totals;
 	char *text; /* heap: the violations */
 };
 
 const struct scenario *scenario_find(const char *name);
 const struct scenario *scenario_of_seed(uint64_t seed);
+/* Of those that CI runs. */
+const struct scenario *scenario_of_fixed_seed(uint64_t seed);
 
 /* Runs one seed. hours 0: as long as the scenario says. */
 void sim_run(uint64_t seed, const struct scenario *scenario, unsigned hours,
