@@ -43,7 +43,9 @@ static const struct {
 	{ HEADER "<message>&x;</message>", "restricted-xml" },
 	{ HEADER "<message></presence>", "not-well-formed" },
 	{ HEADER "<message><a:b/></message>", "not-well-formed" },
-	{ HEADER "<message><body>\xff</body></message>", "not-well-formed" },
+	{ HEADER "<message><body>\xff</body></message>",
+	  "unsupported-encoding" },
+	{ HEADER "<message><body></message>", "not-well-formed" },
 	{ HEADER "hello", "not-well-formed" },
 	{ HEADER "<message/>", "not-authorized" },
 	{ HEADER "<iq type='get' id='1'><query xmlns='jabber:iq:register'/>"

@@ -181,8 +181,8 @@ static void test_other_commands(void **state)
 	command("fly", "");
 	client_expect(&admin, RESULT("'invalid' text="));
 	client_send(&admin, "<link:route xmlns='jabber:client' at='router' "
-			    "from='admin-1' kind='control'><link:command>"
-			    "</link:other></link:route>");
+			    "from='admin-1' kind='control'><link:command "
+			    "a='1' a='2'/></link:route>");
 	client_expect_error(&admin, "bad-format");
 }
 

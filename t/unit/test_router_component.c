@@ -95,7 +95,7 @@ static void test_from_role(void **state)
 static void test_bad_payloads(void **state)
 {
 	static const char *const payloads[] = {
-		"<message></presence>", "<link:opened xmlns:link='urn:chappe:"
+		"<message a='1' a='2'/>", "<link:opened xmlns:link='urn:chappe:"
 		"link:0'/>", "<message/><message/>", "<a/>",
 		"<message xmlns='jabber:server'/>", "<x:message/>",
 		"<message>\xff</message>",
@@ -143,7 +143,7 @@ static void test_bad_stanzas(void **state)
 		{ "<message from='irc.org' from='irc.org' to='example.org'/>",
 		  "not-well-formed" },
 		{ "<message from='irc.org' to='example.org'>\xc3</message>",
-		  "not-well-formed" },
+		  "unsupported-encoding" },
 		{ "<?pi ?>", "restricted-xml" },
 		{ "garbage", "not-well-formed" },
 	};

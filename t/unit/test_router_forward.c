@@ -252,7 +252,9 @@ static void test_bad_envelopes(void **state)
 		{ "<!-- -->", "restricted-xml" },
 		{ "&bomb;", "not-well-formed" },
 		{ "</link:route>", "not-well-formed" },
-		{ "<link:bind name='\xff'/>", "not-well-formed" },
+		{ "<link:bind name='\xff'/>", "unsupported-encoding" },
+		{ "<link:route xmlns='jabber:client' at='sm-1' from='c2s-1'>"
+		  "<a></b></link:route>", "not-well-formed" },
 	};
 
 	(void)state;
