@@ -34,7 +34,22 @@ CLEANFILES += storage/schema.c storage/schema.c.tmp
 # A driver that is written elsewhere is compiled against these.
 nobase_pkginclude_HEADERS += storage/auth.h storage/auth_driver.h \
 	storage/driver.h storage/storage.h \
-	util/net/loop.h util/net/timer.h util/net/worker.h
+	util/net/loop.h util/net/timer.h util/net/watch.h util/net/worker.h
+
+# Users' data in PostgreSQL.
+if POSTGRES
+driver_LTLIBRARIES += storage/postgres.la
+storage_postgres_la_SOURCES = \
+	storage/postgres.c storage/postgres.h \
+	storage/postgres_conn.c storage/postgres_conn.h \
+	storage/postgres_ops.c storage/postgres_ops.h \
+	storage/postgres_options.c storage/postgres_options.h \
+	storage/postgres_schema.c storage/postgres_schema.h
+storage_postgres_la_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
+# libpq brings OpenSSL, which does not bear being unloaded.
+storage_postgres_la_LDFLAGS = $(LDFLAGS_MODULE) -Wl,-z,nodelete
+storage_postgres_la_LIBADD = $(PQ_LIBS)
+endif
 
 # A loadable driver, installed as $(driverdir)/NAME.so:
 #   driver_LTLIBRARIES += storage/NAME.la

@@ -32,3 +32,6 @@ dist-hook:
 	cp -p $(srcdir)/check $(distdir)/check
 	find $(distdir)/t -name __pycache__ -prune -exec rm -rf {} +
 EXTRA_DIST += t/e2e/test_chappectl.py t/e2e/test_operation.py
+
+# PostgreSQL.
+EXTRA_DIST += t/lib/postgres.py

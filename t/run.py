@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SOURCE = Path(os.environ["CHAPPE_SOURCE"])
+sys.path.insert(0, str(SOURCE / "t/lib"))
 BUILD = Path(os.environ["CHAPPE_BUILD"])
 PYTHON = "/usr/bin/python3"
 UNIT_SECONDS = 300
@@ -55,10 +56,11 @@ def sanitizer_environment():
     return env
 
 
-def run(command, seconds, cwd=None):
+def run(command, seconds, cwd=None, **variables):
     """Output and exit code; a code of -1 for a time-out."""
     try:
-        done = subprocess.run(command, cwd=cwd, env=sanitizer_environment(),
+        done = subprocess.run(command, cwd=cwd,
+                              env={**sanitizer_environment(), **variables},
                               stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=seconds)
@@ -95,6 +97,22 @@ def run_unit(results):
                 lambda p: run([str(BUILD / p)], UNIT_SECONDS, BUILD),
                 programs)):
             add_tap(results, program[2:], output, code)
+
+
+def run_postgres(results):
+    """The tests of the storage again, with a server of PostgreSQL."""
+    programs = ["t/unit/test_storage", "t/unit/test_postgres"]
+    if results.words and not any(
+            "postgres" in word or any(word in program for program in programs)
+            for word in results.words):
+        return
+    from postgres import Postgres
+    with Postgres() as server:
+        for program in programs:
+            output, code = run([str(BUILD / program)], UNIT_SECONDS, BUILD,
+                               CHAPPE_TEST_POSTGRES=server.conninfo())
+            add_tap(results, program.replace("t/unit", "postgres"), output,
+                    code)
 
 
 def run_lines(results, name, command):
@@ -142,6 +160,7 @@ def main():
         ("lint", lambda: run_lines(results, "lint",
                                    ["/bin/sh", "t/lint.sh"])),
         ("unit", lambda: run_unit(results)),
+        ("postgres", lambda: run_postgres(results)),
         ("link-doc", lambda: run_lines(results, "link-doc",
                                        [PYTHON, "t/link_doc.py"])),
         ("man", lambda: run_lines(results, "man", [PYTHON, "t/man.py"])),

@@ -9,7 +9,8 @@ BUILD_PACKAGES="autoconf automake libtool pkg-config make gcc libc6-dev
 RUN_PACKAGES="openssl"
 TEST_PACKAGES="libcmocka-dev python3 python3-slixmpp python3-aioxmpp
 	python3-pytest go-sendxmpp profanity biboumi tmux mandoc sqlite3
-	gnutls-bin procps iproute2 git xz-utils util-linux"
+	gnutls-bin procps iproute2 git xz-utils util-linux
+	libpq-dev postgresql pgbouncer"
 
 # Prints those of the packages that are not installed.
 missing_packages() {

@@ -11,6 +11,18 @@ STORAGE_WORLD = t/unit/storage_world.c t/unit/storage_world.h
 UNIT_TESTS += t/unit/test_storage
 t_unit_test_storage_SOURCES = t/unit/test_storage.c $(STORAGE_WORLD)
 t_unit_test_storage_LDADD = $(STORAGE_TEST_LIBS) $(CMOCKA_LIBS)
+t_unit_test_storage_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
+EXTRA_t_unit_test_storage_DEPENDENCIES = $(driver_LTLIBRARIES)
+
+if POSTGRES
+UNIT_TESTS += t/unit/test_postgres
+t_unit_test_postgres_SOURCES = t/unit/test_postgres.c $(STORAGE_WORLD) \
+	storage/postgres_options.c
+t_unit_test_postgres_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
+t_unit_test_postgres_LDADD = $(STORAGE_TEST_LIBS) $(PQ_LIBS) $(CMOCKA_LIBS)
+t_unit_test_postgres_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
+EXTRA_t_unit_test_postgres_DEPENDENCIES = storage/postgres.la
+endif
 
 UNIT_TESTS += t/unit/test_auth
 t_unit_test_auth_SOURCES = t/unit/test_auth.c $(STORAGE_WORLD)

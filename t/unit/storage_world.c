@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -72,11 +73,35 @@ struct storage *world_open(struct world *world, const char *driver,
 {
 	struct error err = { "" };
 	struct storage *storage = storage_open(world->loop, &world->log,
-					       driver, connection, NULL, &err);
+					       driver, connection,
+					       "storage/.libs", &err);
 
 	assert_string_equal(err.text, "");
 	assert_non_null(storage);
 	return storage;
+}
+
+char *world_psql(const char *sql)
+{
+	char line[256] = "";
+	FILE *pipe;
+
+	setenv("CHAPPE_TEST_SQL", sql, 1);
+	pipe = popen("printf %s \"$CHAPPE_TEST_SQL\" | psql -X -q -A -t"
+		     " -v ON_ERROR_STOP=1 -d \"$" WORLD_POSTGRES "\"", "r");
+	assert_non_null(pipe);
+	if (fgets(line, sizeof(line), pipe) == NULL)
+		line[0] = '\0';
+	assert_int_equal(pclose(pipe), 0);
+	line[strcspn(line, "\n")] = '\0';
+	return mem_strdup(line);
+}
+
+void world_empty_postgres(void)
+{
+	mem_free(world_psql("SET client_min_messages = error;"
+			    "DROP SCHEMA public CASCADE;"
+			    "CREATE SCHEMA public"));
 }
 
 static void timer_cb(struct timer *timer)
@@ -160,6 +185,8 @@ void answer_wait(struct world *world, struct answer *answer)
 	while (answer->count == 0 && !world->late)
 		loop_run(world->loop);
 	timer_stop(&world->timer);
+	if (answer->count != 1)
+		print_message("%s", buf_data(&world->lines));
 	assert_int_equal(answer->count, 1);
 }
 

@@ -26,9 +26,19 @@ void world_free(struct world *world);
 /* A heap string DIR/NAME. */
 char *world_path(const struct world *world, const char *name);
 
-/* Opens a store; fails the test when that is refused. */
+/* Opens a store, with a driver of this build; fails the test when that is
+ * refused. */
 struct storage *world_open(struct world *world, const char *driver,
 			   const char *connection);
+
+/* The variable with the conninfo of a database for tests of the driver
+ * "postgres", and making it as it was before any of them. */
+#define WORLD_POSTGRES "CHAPPE_TEST_POSTGRES"
+void world_empty_postgres(void);
+
+/* Runs SQL in that database, beside the driver; the first line of what it
+ * prints, to be freed. Fails the test when it fails. */
+char *world_psql(const char *sql);
 
 /* Runs the loop for some milliseconds. */
 void world_run(struct world *world, uint64_t ms);
@@ -60,6 +70,8 @@ void answer_clear(struct answer *answer);
 		call(__VA_ARGS__, answer_cb, (to));                          \
 		assert_int_equal((to)->count, 0);                            \
 		answer_wait(where, to);                                      \
+		if ((to)->result.status != (wanted))                         \
+			print_message("%s\n", (to)->result.reason);          \
 		assert_string_equal(storage_status_text((to)->result.status), \
 				    storage_status_text(wanted));            \
 	} while (0)

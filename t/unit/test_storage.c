@@ -3,6 +3,9 @@
  * The conformance test of storage drivers: every case runs against every
  * driver. "sqlite twice" writes through one store and reads through another
  * on the same file, as two processes do.
+ *
+ * With a conninfo in CHAPPE_TEST_POSTGRES, it is the driver "postgres" that is
+ * tested, in that database, whose tables go: t/lib/postgres.py gives one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +17,7 @@
 
 #include "t/unit/storage_world.h"
 #include "util/base/mem.h"
+#include "util/base/str.h"
 
 #define ROMEO "romeo@example.org"
 #define JULIET "juliet@example.org"
@@ -29,6 +33,8 @@ static const struct subject subjects[] = {
 	{ "memory", "memory", false, false },
 	{ "sqlite", "sqlite", true, false },
 	{ "sqlite twice", "sqlite", true, true },
+	{ "postgres", "postgres", true, false },
+	{ "postgres twice", "postgres", true, true },
 };
 
 struct test {
@@ -62,7 +68,12 @@ static int setup(void **state)
 
 	t->subject = *state;
 	world_init(&t->world);
-	t->path = world_path(&t->world, "chappe.db");
+	if (str_equal(t->subject->driver, "postgres")) {
+		t->path = mem_strdup(getenv(WORLD_POSTGRES));
+		world_empty_postgres();
+	} else {
+		t->path = world_path(&t->world, "chappe.db");
+	}
 	open_store(t);
 	*state = t;
 	return 0;
@@ -613,18 +624,22 @@ static const struct CMUnitTest cases[] = {
 
 int main(void)
 {
+	bool postgres = getenv(WORLD_POSTGRES) != NULL;
 	struct CMUnitTest tests[SUBJECTS * CASES];
 	char names[SUBJECTS * CASES][64];
+	size_t count = 0;
 
 	for (size_t i = 0; i < SUBJECTS * CASES; i++) {
 		const struct subject *subject = &subjects[i / CASES];
 
-		tests[i] = cases[i % CASES];
-		snprintf(names[i], sizeof(names[i]), "%s: %s", subject->name,
-			 cases[i % CASES].name);
-		tests[i].name = names[i];
+		if (str_equal(subject->driver, "postgres") != postgres)
+			continue;
+		tests[count] = cases[i % CASES];
+		snprintf(names[count], sizeof(names[count]), "%s: %s",
+			 subject->name, cases[i % CASES].name);
+		tests[count].name = names[count];
 		/* setup() gets the subject as its state. */
-		tests[i].initial_state = (void *)(uintptr_t)subject;
+		tests[count++].initial_state = (void *)(uintptr_t)subject;
 	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return _cmocka_run_group_tests("storage", tests, count, NULL, NULL);
 }

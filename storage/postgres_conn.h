@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One connection of the pool: made in a worker, then driven by the loop,
+ * taking its jobs in batches.
+ */
+#ifndef STORAGE_POSTGRES_CONN_H
+#define STORAGE_POSTGRES_CONN_H
+
+#include "storage/postgres.h"
+#include "storage/postgres_schema.h"
+#include "util/net/watch.h"
+
+/*	DOWN --timer--> CONNECTING --> CHECKING --> READY <--> BUSY
+ *	  ^-----------------'--------------'----------'----------'	*/
+enum pg_state {
+	PG_DOWN,       /* until the timer */
+	PG_CONNECTING, /* the worker has it */
+	PG_CHECKING,   /* asks for the schema */
+	PG_READY,      /* for a batch, once no pause is running */
+	PG_BUSY	       /* a batch is on its way */
+};
+
+/* Where in a batch the server is, and what went wrong there first. */
+struct pg_progress {
+	unsigned statement; /* 0 BEGIN, 1 SET LOCAL, then those of the jobs */
+	unsigned syncs;
+	struct pg_job *job;
+	unsigned job_statement;
+	size_t job_number;
+	bool committed;
+	bool failed;
+	bool failed_in_job;
+	size_t failed_at; /* number of the job */
+	char sqlstate[6];
+	char reason[PG_REASON_SIZE];
+};
+
+struct pg_conn {
+	struct pg_store *store;
+	enum pg_state state;
+	PGconn *pg;
+	struct watch *watch;
+	bool writing; /* libpq has more than the socket took */
+	struct worker_job connect;
+	char reason[PG_REASON_SIZE]; /* why connecting failed */
+	struct pg_schema schema;
+	struct timer timer; /* retry, patience, or pause */
+	uint64_t retry_ms;
+	uint64_t up_since;
+	struct pg_job *waiting;
+	size_t waiting_count;
+	struct pg_job *flight; /* the batch */
+	size_t flight_count;
+	size_t limit; /* jobs of the next batch */
+	unsigned conflicts; /* batches in a row that met one */
+	struct pg_progress progress;
+};
+
+struct pg_conn *pg_conn_new(struct pg_store *store);
+
+/* Starts connecting. */
+void pg_conn_start(struct pg_conn *conn);
+
+/* In the worker: connects, blocking. */
+void pg_conn_connect(struct worker_job *job);
+
+/* True when it can be given jobs. */
+bool pg_conn_is_up(const struct pg_conn *conn);
+
+/* True when it may be so soon. */
+bool pg_conn_is_coming(const struct pg_conn *conn);
+
+/* Appends to what waits. */
+void pg_conn_take(struct pg_conn *conn, struct pg_job *job);
+
+/* Takes a job that waits away again. */
+void pg_conn_leave(struct pg_conn *conn, struct pg_job *job);
+
+/* Sends a batch if there is something to send and nothing on its way. */
+void pg_conn_send(struct pg_conn *conn);
+
+/* Blocks for the server for at most `ms`: for the end of the store. False when
+ * there is nothing to wait for. */
+bool pg_conn_drive(struct pg_conn *conn, unsigned ms);
+
+/* Closes; its jobs go back to the store. */
+void pg_conn_free(struct pg_conn **conn);
+
+#endif

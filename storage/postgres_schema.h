@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whether a database has the tables of this program, and bringing it there:
+ * the first thing on a new connection.
+ */
+#ifndef STORAGE_POSTGRES_SCHEMA_H
+#define STORAGE_POSTGRES_SCHEMA_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+
+#include "util/base/error.h"
+
+enum pg_schema_step {
+	PG_SCHEMA_LOOK,	   /* is there a table of versions? */
+	PG_SCHEMA_VERSION, /* which one is it? */
+	PG_SCHEMA_LOCK,	   /* nobody else migrates now */
+	PG_SCHEMA_MIGRATE,
+	PG_SCHEMA_DONE
+};
+
+/*	LOOK --> VERSION --> DONE
+ *	  |         |
+ *	  v         v		once more, under the lock
+ *	LOCK --> LOOK ... --> MIGRATE --> LOOK ...	*/
+struct pg_schema {
+	enum pg_schema_step step;
+	bool locked;
+	int version; /* that the database has */
+};
+
+/* Sends the first query, outside of pipeline mode. -1 when libpq refuses. */
+int pg_schema_start(struct pg_schema *schema, PGconn *pg);
+
+/* Takes one result of the query, of which there may be several. -1 with the
+ * sentence when that means that the database cannot be used. */
+int pg_schema_result(struct pg_schema *schema, const PGresult *result,
+		     struct error *err);
+
+/* All results of the query were taken: sends the next one, or is DONE. */
+int pg_schema_next(struct pg_schema *schema, PGconn *pg);
+
+#endif
