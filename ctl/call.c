@@ -35,7 +35,7 @@ struct ctl_call {
 	struct timer timer;
 };
 
-/* -- waiting ------------------------------------------------------------------ */
+/* -- waiting ------------------------------------------------------------- */
 
 static void on_timer(struct timer *timer)
 {
@@ -55,7 +55,7 @@ static bool is_answered(const struct ctl_call *call)
 	return call->waiting == 0;
 }
 
-/* -- who is there ----------------------------------------------------------- */
+/* -- who is there -------------------------------------------------------- */
 
 struct census {
 	const char *kind; /* NULL: every role */
@@ -110,7 +110,7 @@ static void answered(struct ctl_call *call, int code)
 		loop_stop(call->loop);
 }
 
-/* -- answers ------------------------------------------------------------------ */
+/* -- answers ------------------------------------------------------------- */
 
 static int code_of(const char *status)
 {
@@ -202,7 +202,7 @@ static void members_changed(struct link *link, const char *name, void *ctx)
 		loop_stop(call->loop);
 }
 
-/* -- opening -------------------------------------------------------------------- */
+/* -- opening ------------------------------------------------------------- */
 
 static const struct link_handlers handlers = {
 	.received = received,
@@ -285,7 +285,7 @@ struct table *ctl_call_table(struct ctl_call *call)
 	return call->table;
 }
 
-/* -- sending ---------------------------------------------------------------------- */
+/* -- sending ------------------------------------------------------------- */
 
 bool ctl_call_can_say(const char *text)
 {

@@ -147,7 +147,7 @@ static int user_list(struct ctl *ctl)
 	return code;
 }
 
-/* -- import ----------------------------------------------------------------- */
+/* -- import -------------------------------------------------------------- */
 
 struct import {
 	struct ctl *ctl;
@@ -237,7 +237,7 @@ static int user_import(struct ctl *ctl)
 	return import.code;
 }
 
-/* -- sessions and roles ------------------------------------------------------ */
+/* -- sessions and roles -------------------------------------------------- */
 
 static int session_list(struct ctl *ctl)
 {

@@ -73,7 +73,7 @@ int ctl_main(int argc, char *argv[]);
 void ctl_complain(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
 
-/* -- ctl/call.c: asking roles --------------------------------------------- */
+/* -- ctl/call.c: asking roles -------------------------------------------- */
 
 /* Connects; NULL after a complaint. */
 struct ctl_call *ctl_call_open(struct ctl *ctl);
@@ -89,9 +89,9 @@ void ctl_call_argument(struct ctl_call *call, const char *name,
 
 /* Sends the command `name` with the arguments collected, and waits for all
  * answers: to whoever serves the address `to`; to every instance of a kind
- * ("sm", "router"; NULL: all roles, routers last); to one instance. Rows go to the table
- * (ctl/table.c). Returns the exit code of the worst answer, after a complaint
- * about it. */
+ * ("sm", "router"; NULL: all roles, routers last); to one instance. Rows go to
+ * the table (ctl/table.c). Returns the exit code of the worst answer, after a
+ * complaint about it. */
 int ctl_call_serving(struct ctl_call *call, const char *to, const char *name);
 int ctl_call_kind(struct ctl_call *call, const char *kind, const char *name);
 int ctl_call_instance(struct ctl_call *call, const char *instance,
@@ -102,7 +102,7 @@ int ctl_call_instance(struct ctl_call *call, const char *instance,
 bool ctl_call_has(const struct ctl_call *call, const char *kind);
 int ctl_call_gone(struct ctl_call *call, const char *kind);
 
-/* -- ctl/table.c: rows of named fields ------------------------------------- */
+/* -- ctl/table.c: rows of named fields ----------------------------------- */
 
 struct table;
 struct table *table_new(void);
@@ -117,7 +117,7 @@ void table_print(const struct table *table, bool json, struct buf *to);
 /* The rows of all answers so far; the caller prints them. */
 struct table *ctl_call_table(struct ctl_call *call);
 
-/* -- ctl/password.c --------------------------------------------------------- */
+/* -- ctl/password.c ------------------------------------------------------ */
 
 /* One line without its end, to be freed with mem_free_secret(); NULL at the
  * end of the file. */

@@ -46,7 +46,7 @@ def can_log_in(server, name, password, domain=None):
         return wire.scram(name, password).tag == SASL + "success"
 
 
-# -- accounts ----------------------------------------------------------------------
+# -- accounts ----------------------------------------------------------------
 
 
 def test_the_life_of_an_account(shared):
@@ -196,7 +196,7 @@ def test_a_new_password_ends_sessions(chappe):
     assert can_log_in(chappe, "alice", "new one")
 
 
-# -- import -----------------------------------------------------------------------------
+# -- import ------------------------------------------------------------------
 
 
 def test_import(chappe):
@@ -251,7 +251,7 @@ def test_import_into_several_domains(tmp_path):
         assert can_log_in(server, "u3", "pw3", "two.example")
 
 
-# -- sessions ----------------------------------------------------------------------------
+# -- sessions ----------------------------------------------------------------
 
 
 def test_session_list_and_kick(shared):
@@ -289,7 +289,7 @@ def test_session_list_and_kick(shared):
         assert rows(shared, "session", "list") == []
 
 
-# -- roles ------------------------------------------------------------------------------
+# -- roles -------------------------------------------------------------------
 
 
 def test_status(shared):
@@ -387,7 +387,7 @@ def test_stop_all(chappe):
         bob.expect_message("before the end")
 
 
-# -- when something is not there ------------------------------------------------------------
+# -- when something is not there ---------------------------------------------
 
 
 def test_no_server(stopped):
@@ -429,7 +429,7 @@ def test_a_wrong_secret(stopped):
     assert done.stdout == "" and "not-authorized" in done.stderr
 
 
-# -- config check ---------------------------------------------------------------------------
+# -- config check ------------------------------------------------------------
 
 
 def test_config_check(shared):
@@ -463,7 +463,7 @@ def test_config_check_of_no_file(shared, tmp_path):
     assert "none.conf" in done.stderr
 
 
-# -- passwords on the terminal ------------------------------------------------------------------
+# -- passwords on the terminal -----------------------------------------------
 
 
 class Terminal:

@@ -13,7 +13,7 @@ def iqs(elements):
     return [e for e in elements if e.tag == CLIENT + "iq"]
 
 
-# -- to the server and to accounts ------------------------------------------------
+# -- to the server and to accounts -------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["get", "set"])
@@ -97,7 +97,7 @@ def test_errors_carry_the_request(people):
     assert answer.get("id") == "<i'd>"
 
 
-# -- between clients -------------------------------------------------------------------
+# -- between clients ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["strangers", "friends"])

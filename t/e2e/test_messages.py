@@ -39,7 +39,7 @@ def bounce(wire, ident="m1"):
 TYPES = pytest.mark.parametrize("kind", [None, "normal", "chat"])
 
 
-# -- to a bare JID with resources ---------------------------------------------------
+# -- to a bare JID with resources --------------------------------------------
 
 
 @TYPES
@@ -125,7 +125,7 @@ def test_to_oneself(people):
     assert one.settle() == []
 
 
-# -- to a full JID ---------------------------------------------------------------------
+# -- to a full JID -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [None, "normal", "chat", "groupchat",
@@ -165,7 +165,7 @@ def test_other_types_to_a_resource_that_has_gone(people, kind, answered):
     assert b.settle() == []
 
 
-# -- to nobody ----------------------------------------------------------------------------
+# -- to nobody ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("resource", ["", "/x"])
@@ -209,7 +209,7 @@ def test_addresses_that_cannot_be_reached(people, to, condition):
     assert a.settle() == []
 
 
-# -- while the recipient is away (XEP-0160, XEP-0203) ---------------------------------------
+# -- while the recipient is away (XEP-0160, XEP-0203) ------------------------
 
 
 @pytest.mark.parametrize("away", ["no session", "no presence", "negative",
@@ -365,7 +365,7 @@ def test_offline_messages_survive_the_sm(chappe, how):
     bob.close()
 
 
-# -- as they were sent ---------------------------------------------------------------------
+# -- as they were sent -------------------------------------------------------
 
 
 BODIES = {

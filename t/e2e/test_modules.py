@@ -76,7 +76,7 @@ def caps_hash(query):
     return base64.b64encode(hashlib.sha1(text.encode()).digest()).decode()
 
 
-# -- XEP-0030 --------------------------------------------------------------------
+# -- XEP-0030 ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("domain", ["localhost", "two.example"])
@@ -248,7 +248,7 @@ def test_aioxmpp_disco(people):
     asyncio.run(asyncio.wait_for(talk(), 60))
 
 
-# -- XEP-0115 ---------------------------------------------------------------------
+# -- XEP-0115 ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("domain", ["localhost", "two.example"])
@@ -296,7 +296,7 @@ def test_capabilities_by_slixmpp(people):
         assert caps.get("ver") == expected
 
 
-# -- XEP-0157 ----------------------------------------------------------------------
+# -- XEP-0157 ----------------------------------------------------------------
 
 
 def test_contact_addresses(people):
@@ -311,7 +311,7 @@ def test_contact_addresses(people):
         "abuse-addresses": CONTACTS["contact-abuse"]}
 
 
-# -- XEP-0199, 0092, 0202, 0012 ------------------------------------------------------
+# -- XEP-0199, 0092, 0202, 0012 ----------------------------------------------
 
 
 @pytest.mark.parametrize("to", ["localhost", "two.example", None, "own"])
@@ -386,7 +386,7 @@ def test_last_activity(people):
     assert query.text == "Gone & away"
 
 
-# -- XEP-0049 -------------------------------------------------------------------------
+# -- XEP-0049 ----------------------------------------------------------------
 
 
 PRIVATE = "{jabber:iq:private}query"
@@ -447,7 +447,7 @@ def test_private_storage_has_a_limit(people):
         f"{PRIVATE}/{{urn:a}}a").text
 
 
-# -- XEP-0054, XEP-0153 -------------------------------------------------------------------
+# -- XEP-0054, XEP-0153 ------------------------------------------------------
 
 
 VCARD = "{vcard-temp}vCard"
@@ -510,7 +510,7 @@ def test_avatars(people):
     assert hashlib.sha1(base64.b64decode(photo)).hexdigest() == digest
 
 
-# -- XEP-0077 ---------------------------------------------------------------------------
+# -- XEP-0077 ----------------------------------------------------------------
 
 
 REGISTER = "<query xmlns='jabber:iq:register'>{}</query>"
@@ -680,7 +680,7 @@ def test_registration_is_throttled(open_server):
         assert answers[0] == "result" and answers[-1] == "error"
 
 
-# -- the session of RFC 3921 ----------------------------------------------------------------
+# -- the session of RFC 3921 -------------------------------------------------
 
 
 def test_the_old_session(people):
@@ -703,7 +703,7 @@ def test_the_old_session(people):
         assert answer.get("type") == "result"
 
 
-# -- two domains of one server -----------------------------------------------------------------
+# -- two domains of one server -----------------------------------------------
 
 
 def test_modules_across_domains(people):

@@ -30,7 +30,7 @@ def program(server, role, *words, **more):
         env=server.environment(), **more)
 
 
-# -- the command line ----------------------------------------------------------------
+# -- the command line --------------------------------------------------------
 
 
 @each_role
@@ -115,7 +115,7 @@ def test_a_section_for_another_instance(stopped):
     assert "other-7" in done.stderr
 
 
-# -- reloading ------------------------------------------------------------------------
+# -- reloading ---------------------------------------------------------------
 
 
 def reloads(server, instance, how):
@@ -178,7 +178,7 @@ def test_reloading_adds_a_domain(chappe):
         carol.expect_message("welcome")
 
 
-# -- start and end -------------------------------------------------------------------------
+# -- start and end -----------------------------------------------------------
 
 
 @pytest.mark.parametrize("order", itertools.permutations(ROLES),
@@ -279,7 +279,7 @@ def test_readiness_and_watchdog(stopped):
     notify["sm"].expect("STOPPING=1")
 
 
-# -- metrics ----------------------------------------------------------------------------------
+# -- metrics -----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -402,7 +402,7 @@ def test_the_latency_of_the_storage(measured):
     assert any(values[-1] > 0 for values in buckets.values())
 
 
-# -- logs ------------------------------------------------------------------------------------
+# -- logs --------------------------------------------------------------------
 
 
 def line_fields(line):
@@ -507,7 +507,7 @@ def test_log_lines_are_one_line_each(chappe):
             assert not line.startswith("role.stopped x"), line
 
 
-# -- components ---------------------------------------------------------------------------------
+# -- components --------------------------------------------------------------
 
 
 def test_errors_for_what_is_not_there_come_once(stopped):
@@ -532,7 +532,7 @@ def test_errors_for_what_is_not_there_come_once(stopped):
         assert alice.settle() == []
 
 
-# -- privileges ------------------------------------------------------------------------------------
+# -- privileges --------------------------------------------------------------
 
 
 def status_of(pid):
@@ -633,7 +633,7 @@ def test_secrets_that_others_can_read(stopped):
     assert "secret-sm" in text
 
 
-# -- two people, once more, over a reload ---------------------------------------------------------------
+# -- two people, once more, over a reload ------------------------------------
 
 
 def test_friends_do_not_notice_a_reload(chappe):

@@ -25,7 +25,7 @@ def friends(people):
     return alice, bob
 
 
-# -- coming --------------------------------------------------------------------
+# -- coming ------------------------------------------------------------------
 
 
 def test_initial_presence_both_ways(friends):
@@ -96,7 +96,7 @@ def test_one_way_subscriptions(people):
     assert presence_from(a, b.jid).findtext(CLIENT + "show") == "xa"
 
 
-# -- going ----------------------------------------------------------------------
+# -- going -------------------------------------------------------------------
 
 
 def test_unavailable_presence(friends):
@@ -143,7 +143,7 @@ def test_no_presence_no_unavailable(friends):
     assert presences(b.settle()) == []
 
 
-# -- several resources ------------------------------------------------------------
+# -- several resources -------------------------------------------------------
 
 
 def test_several_resources(friends):
@@ -181,7 +181,7 @@ def test_resources_without_presence_hear_nothing(friends):
     assert presences(silent.settle()) == []
 
 
-# -- priority -----------------------------------------------------------------------
+# -- priority ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("priority", ["-128", "-1", "0", "127", "+5",
@@ -208,7 +208,7 @@ def test_bad_priorities(friends, priority):
     a.presence()
 
 
-# -- wrong types -----------------------------------------------------------------------
+# -- wrong types -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["available", "invisible", "UNAVAILABLE",
@@ -244,7 +244,7 @@ def test_errors_are_not_answered(friends):
     assert presences(a.settle()) == []
 
 
-# -- directed presence (section 4.6) -----------------------------------------------------
+# -- directed presence (section 4.6) -----------------------------------------
 
 
 def test_directed_presence_and_its_end(people):
@@ -322,7 +322,7 @@ def test_directed_presence_to_who_is_not_there(people):
     assert error_of(error)[0] == "remote-server-not-found"
 
 
-# -- probes (section 4.3) -----------------------------------------------------------------
+# -- probes (section 4.3) ----------------------------------------------------
 
 
 def test_probes_of_strangers_tell_nothing(people):
@@ -355,7 +355,7 @@ def test_probes_of_contacts(friends):
                if jid.startswith(bob.jid))
 
 
-# -- forgeries ----------------------------------------------------------------------------
+# -- forgeries ---------------------------------------------------------------
 
 
 def test_forged_senders(people):

@@ -188,7 +188,7 @@ def test_forged_pushes_show_who_sent_them(people):
     assert len(b.roster()) == 0
 
 
-# -- versions (section 2.6) ------------------------------------------------------
+# -- versions (section 2.6) --------------------------------------------------
 
 
 def test_versions(people):
@@ -244,7 +244,7 @@ def test_versioning_and_preapproval_are_announced(people):
             "{urn:xmpp:features:pre-approval}sub") is not None
 
 
-# -- limits and durability ---------------------------------------------------------
+# -- limits and durability ---------------------------------------------------
 
 
 def test_many_contacts(people):

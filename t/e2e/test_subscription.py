@@ -47,7 +47,7 @@ def presences(elements):
             if e.tag == CLIENT + "presence"]
 
 
-# -- the dance, both online ----------------------------------------------------
+# -- the dance, both online --------------------------------------------------
 
 
 def test_request_and_approval(pair):
@@ -188,7 +188,7 @@ def test_removing_a_contact_ends_both(pair):
     assert item_of(a, bob.jid) is None
 
 
-# -- one of them is away ---------------------------------------------------------
+# -- one of them is away -----------------------------------------------------
 
 
 def test_a_request_waits_for_who_is_offline(pair):
@@ -260,7 +260,7 @@ def test_cancelling_while_the_other_is_away(pair):
             if p[1].startswith(alice.jid)] == []
 
 
-# -- who hears of it --------------------------------------------------------------
+# -- who hears of it ---------------------------------------------------------
 
 
 def test_requests_go_to_available_resources(pair):
@@ -310,7 +310,7 @@ def test_answers_nobody_asked_for_change_nothing(pair):
     assert presences(a.settle()) == []
 
 
-# -- approval in advance (section 3.4) -----------------------------------------------
+# -- approval in advance (section 3.4) ---------------------------------------
 
 
 def test_approval_in_advance(pair):
@@ -354,7 +354,7 @@ def test_taking_an_approval_back(pair):
     assert state_of(item_of(a, bob.jid)) == "none ask"
 
 
-# -- to nobody, to oneself, to nonsense -----------------------------------------------
+# -- to nobody, to oneself, to nonsense --------------------------------------
 
 
 def test_asking_an_account_that_does_not_exist(pair):
@@ -403,7 +403,7 @@ def test_bad_addresses(pair, to, condition):
     assert len(a.roster()) == 0
 
 
-# -- durability ----------------------------------------------------------------------
+# -- durability --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL],
