@@ -124,7 +124,7 @@ def ids(value):
     return repr(value)
 
 
-# -- XML ---------------------------------------------------------------------------
+# -- XML ----------------------------------------------------------------------
 
 NOT_WELL_FORMED = [
     "<message><body></message>", "<message a='1' a='2'/>", "<message a=1/>",
@@ -203,7 +203,7 @@ def test_entity_bomb_instead_of_a_header(server):
     log.has("stream.error", "condition=restricted-xml")
 
 
-# -- limits ------------------------------------------------------------------------
+# -- limits -------------------------------------------------------------------
 
 
 def nested(depth):
@@ -260,7 +260,7 @@ def test_header_that_never_ends(server):
         wire.expect_stream_error("policy-violation")
 
 
-# -- namespaces --------------------------------------------------------------------
+# -- namespaces ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", [
@@ -327,7 +327,7 @@ def test_attributes_that_would_leave_an_envelope(alice, bob):
     alice.ping()
 
 
-# -- too early -----------------------------------------------------------------------
+# -- too early ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stage", ["clear", "secure", "authenticated"])
@@ -372,7 +372,7 @@ def test_pipelined_bytes_after_starttls_are_discarded(server, bob):
     bob.nothing(0.05)
 
 
-# -- addresses -----------------------------------------------------------------------
+# -- addresses ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["message", "presence", "iq"])
@@ -440,7 +440,7 @@ def test_iqs_against_the_rules(server, alice, stanza):
     log.has("bad-request", alice.jid)
 
 
-# -- time and numbers ----------------------------------------------------------------
+# -- time and numbers ---------------------------------------------------------
 
 
 def silent(server, stage):
@@ -560,7 +560,7 @@ def test_rate_limit_slows_down(server, alice, bob):
     alice.ping()
 
 
-# -- clients that do not read ----------------------------------------------------------
+# -- clients that do not read -------------------------------------------------
 
 
 class DeafSocket(Wire):
@@ -633,7 +633,7 @@ def test_idle_client_is_asked_and_then_cut_off(tmp_path):
         assert "no sign of life" in own.log("c2s-1")
 
 
-# -- links ---------------------------------------------------------------------------
+# -- links --------------------------------------------------------------------
 
 
 class RawLink:

@@ -37,7 +37,7 @@ def bind_iq(wire, inner="", kind="set", number="b"):
               f"<bind xmlns='{XMLNS_BIND}'>{inner}</bind></iq>")
 
 
-# -- resources -------------------------------------------------------------------
+# -- resources ----------------------------------------------------------------
 
 
 def test_resource_of_the_client(wire):
@@ -145,7 +145,7 @@ def test_several_sessions_up_to_the_limit(server):
             wire.socket.close()
 
 
-# -- order -----------------------------------------------------------------------
+# -- order --------------------------------------------------------------------
 
 
 def test_bind_twice(wire):
@@ -207,7 +207,7 @@ def test_old_session_request_is_a_no_op(wire):
     assert answer.get("type") == "result"
 
 
-# -- features ----------------------------------------------------------------------
+# -- features -----------------------------------------------------------------
 
 
 def max_bytes(features):
@@ -269,7 +269,7 @@ def test_session_features(wire):
     assert answer.get("type") == "result"
 
 
-# -- beside each other ---------------------------------------------------------------
+# -- beside each other --------------------------------------------------------
 
 
 def test_presence_tells_the_other_resources(server):

@@ -64,7 +64,7 @@ PASSWORD_MECHANISMS = pytest.mark.parametrize(
     "mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"])
 
 
-# -- what works ------------------------------------------------------------------
+# -- what works ---------------------------------------------------------------
 
 
 def test_mechanisms_strongest_first(server):
@@ -144,7 +144,7 @@ def test_authzid_of_oneself(server):
             SASL + "success"
 
 
-# -- channel bindings --------------------------------------------------------------
+# -- channel bindings ---------------------------------------------------------
 
 
 class ExporterSocket:
@@ -280,7 +280,7 @@ def test_binding_without_plus(server):
         assert_failure(answer, "malformed-request")
 
 
-# -- what is refused ---------------------------------------------------------------
+# -- what is refused ----------------------------------------------------------
 
 
 @PASSWORD_MECHANISMS
@@ -299,7 +299,8 @@ def test_wrong_password(server, mechanism):
 
 @pytest.mark.parametrize("user, authzid", [
     ("alice", "bob@localhost"), ("alice", "alice@elsewhere.example"),
-    ("alice", "alice@localhost/x"), ("alice", "@"), ("nobody", "alice@localhost")])
+    ("alice", "alice@localhost/x"), ("alice", "@"),
+    ("nobody", "alice@localhost")])
 def test_authzid_of_somebody_else(server, user, authzid):
     with fresh(server) as wire:
         assert_failure(wire.plain(user, authzid=authzid), "invalid-authzid")
@@ -381,7 +382,7 @@ def test_wrong_second_scram_message(wire, change):
     assert wire.scram("alice").tag == SASL + "success"
 
 
-# -- order -------------------------------------------------------------------------
+# -- order --------------------------------------------------------------------
 
 
 def test_response_without_auth(wire):
@@ -467,7 +468,7 @@ def test_exchange_that_is_left_does_no_harm(server):
         assert wire.scram("alice").tag == SASL + "success"
 
 
-# -- who does not exist --------------------------------------------------------------
+# -- who does not exist -------------------------------------------------------
 
 
 def shape(element):
@@ -558,7 +559,7 @@ def test_unknown_user_takes_as_long_as_a_wrong_password(server, mechanism):
         assert abs(a - b) < 0.02 + 0.5 * min(a, b), (step, a, b)
 
 
-# -- accounts that come and go -------------------------------------------------------
+# -- accounts that come and go ------------------------------------------------
 
 
 def test_deleted_account(server):
@@ -591,7 +592,7 @@ def test_changed_password(server):
                 SASL + "success"
 
 
-# -- throttling ----------------------------------------------------------------------
+# -- throttling ---------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,7 @@ def damage(path):
         file.write(b"\xa5" * size)
 
 
-# -- not there, or not a database --------------------------------------------------
+# -- not there, or not a database ---------------------------------------------
 
 
 def test_database_that_cannot_be_opened(tmp_path):
@@ -172,7 +172,7 @@ def test_database_that_has_gone(server, watched):
     watched.chat()
 
 
-# -- cannot be written ---------------------------------------------------------------
+# -- cannot be written --------------------------------------------------------
 
 
 def check_read_only(server, watched):
@@ -262,7 +262,7 @@ def test_no_byte_more(server, watched):
     check_healed(server, watched)
 
 
-# -- somebody logs in at the wrong moment ------------------------------------------------
+# -- somebody logs in at the wrong moment -------------------------------------
 
 
 def test_session_of_a_user_who_cannot_be_loaded(server, watched):

@@ -32,7 +32,7 @@ def offers_starttls(features):
     return features.find(TLS + "starttls") is not None
 
 
-# -- headers -------------------------------------------------------------------
+# -- headers ------------------------------------------------------------------
 
 
 def test_features_before_tls_are_starttls_alone(shared):
@@ -216,7 +216,7 @@ def test_stanza_may_have_a_prefix_of_its_own(shared):
         bob.expect_message("prefixed")
 
 
-# -- the end of a stream ---------------------------------------------------------
+# -- the end of a stream ------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", ["clear", "secure", "authenticated", "bound"])
@@ -276,7 +276,7 @@ def test_cut_connection_ends_the_session(shared):
         assert gone.get("type") == "unavailable"
 
 
-# -- TLS -------------------------------------------------------------------------
+# -- TLS ----------------------------------------------------------------------
 
 
 def test_no_sasl_before_tls(shared):
@@ -403,7 +403,7 @@ def test_pipelined_bytes_after_starttls_are_discarded(shared):
         wire.nothing(0.5)
 
 
-# -- certificates ------------------------------------------------------------------
+# -- certificates -------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -519,7 +519,7 @@ def test_certificate_that_is_broken_does_not_replace(two_domains):
         certificate.write_text(good)
 
 
-# -- the process ends ----------------------------------------------------------------
+# -- the process ends ---------------------------------------------------------
 
 
 def test_c2s_says_good_bye(chappe):
