@@ -401,7 +401,7 @@ static void let_go(struct client *client)
 	client_auth_free(client);
 	ledger_session_connected(client->sim->ledger, client->session, false);
 	if (!client->resume_id)
-		client_sm_forget(client);
+		client_sm_forget(client, false);
 }
 
 void client_lose(struct client *client, const char *why)
@@ -430,7 +430,7 @@ void client_cut(struct client *client, bool forget)
 {
 	sim_loop_enter(client->loop);
 	if (forget)
-		client_sm_forget(client);
+		client_sm_forget(client, false);
 	client_lose(client, forget ? "crashed" : "cut");
 	sim_loop_leave(client->loop);
 }
@@ -458,9 +458,26 @@ void client_go_offline(struct client *client)
 	client->conn = NULL;
 	if (conn)
 		conn_close(conn);
-	client_sm_forget(client);
+	client_sm_forget(client, true);
 	let_go(client);
 	set_state(client, CLIENT_OFF);
+}
+
+void client_leave(struct client *client, bool clean)
+{
+	sim_loop_enter(client->loop);
+	client->wanted = false;
+	if (clean) {
+		client_go_offline(client);
+	} else {
+		client_sm_forget(client, false);
+		client_lose(client, "left");
+		if (client->state == CLIENT_WAITING) {
+			timer_stop(&client->timer);
+			set_state(client, CLIENT_OFF);
+		}
+	}
+	sim_loop_leave(client->loop);
 }
 
 void client_come_back(struct client *client, uint64_t ms)
@@ -503,7 +520,7 @@ void client_free(struct client **client_ptr)
 	struct sim_leaks leaks;
 
 	*client_ptr = NULL;
-	client_sm_forget(client);
+	client_sm_forget(client, false);
 	client_auth_free(client);
 	client_stanza_free(client);
 	timer_stop(&client->timer);

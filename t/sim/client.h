@@ -122,6 +122,8 @@ void client_come_back(struct client *client, uint64_t ms);
 /* Its connection breaks; it will come back. `forget`: and does not know of its
  * session any more. */
 void client_cut(struct client *client, bool forget);
+/* Goes, and stays away until client_go_online(): with a good-bye or by dying. */
+void client_leave(struct client *client, bool clean);
 
 bool client_is_online(const struct client *client);
 
@@ -154,8 +156,8 @@ void client_sm_element(struct client *client, const struct element *element);
 bool client_sm_resume(struct client *client);
 void client_sm_enable(struct client *client);
 void client_sm_request(struct client *client);
-/* What the session had is given up. */
-void client_sm_forget(struct client *client);
+/* What the session had is given up; `clean`: after a good-bye. */
+void client_sm_forget(struct client *client, bool clean);
 void client_bind(struct client *client);
 void client_started(struct client *client, bool resumed);
 

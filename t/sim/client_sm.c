@@ -42,7 +42,7 @@ static void take_ack(struct client *client, const char *text)
 	client->acked = (uint32_t)h;
 }
 
-void client_sm_forget(struct client *client)
+void client_sm_forget(struct client *client, bool clean)
 {
 	struct unacked *item, *next;
 
@@ -56,7 +56,7 @@ void client_sm_forget(struct client *client)
 	client->sm_on = false;
 	client->handled = 0;
 	client->acked = 0;
-	ledger_session_over(client->sim->ledger, client->session);
+	ledger_session_over(client->sim->ledger, client->session, clean);
 	client->session = 0;
 }
 
@@ -127,7 +127,7 @@ static void on_failed(struct client *client, const struct element *failed)
 						      : "?");
 		if (h)
 			take_ack(client, h);
-		client_sm_forget(client);
+		client_sm_forget(client, false);
 		client_bind(client);
 	} else if (client->state == CLIENT_ENABLING) {
 		client->sm_on = false;

@@ -35,9 +35,21 @@ static void send_probes(struct sim *sim)
 				 sim_domain(sim, a));
 			client_chat(client, to, a, 10);
 		}
-		client_ask_roster(client, true);
 		if (client->sm_on)
 			client_sm_request(client);
+		sim_loop_leave(client->loop);
+	}
+}
+
+static void ask_rosters(struct sim *sim)
+{
+	for (unsigned i = 0; i < sim->client_count; i++) {
+		struct client *client = sim->clients[i];
+
+		if (!client_is_online(client))
+			continue;
+		sim_loop_enter(client->loop);
+		client_ask_roster(client, true);
 		sim_loop_leave(client->loop);
 	}
 }
@@ -129,7 +141,7 @@ static bool is_there(const struct sim *sim, const char *full)
 	return false;
 }
 
-static void judge_views(struct sim *sim)
+static void judge_sights(struct sim *sim)
 {
 	for (unsigned i = 0; i < sim->client_count; i++) {
 		const struct client *client = sim->clients[i];
@@ -154,14 +166,21 @@ static void judge_views(struct sim *sim)
 	}
 }
 
-void judge_run(struct sim *sim, uint64_t flow)
+void judge_views(struct sim *sim, uint64_t wait)
+{
+	world_say(sim->world, "sim", "views");
+	ask_rosters(sim);
+	world_run_until(sim->world, sim->world->now + wait);
+	judge_sessions(sim, SIM_SM, "the sms");
+	judge_sessions(sim, SIM_C2S, "the c2s");
+	judge_sights(sim);
+}
+
+void judge_flow(struct sim *sim, uint64_t wait)
 {
 	world_say(sim->world, "sim", "probes");
 	send_probes(sim);
-	world_run_until(sim->world, sim->world->now + flow);
-	judge_sessions(sim, SIM_SM, "the sms");
-	judge_sessions(sim, SIM_C2S, "the c2s");
-	judge_views(sim);
+	world_run_until(sim->world, sim->world->now + wait);
 	ledger_check(sim->ledger);
 }
 

@@ -7,9 +7,12 @@
 
 #include "t/sim/sim.h"
 
-/* Sends probes, gives them `flow` us, and compares sessions, presence and
- * rosters on all sides; then closes the ledger. */
-void judge_run(struct sim *sim, uint64_t flow);
+/* Compares sessions, presence and rosters on all sides. Each takes some
+ * virtual time: `wait` us at most. */
+void judge_views(struct sim *sim, uint64_t wait);
+
+/* Sends probes, and sees that they and all before them have arrived. */
+void judge_flow(struct sim *sim, uint64_t wait);
 
 /* After everything was stopped: nothing is left. */
 void judge_remains(struct sim *sim);

@@ -11,7 +11,7 @@
 struct message {
 	unsigned session, to;
 	char *from;
-	uint64_t sent_at;
+	uint64_t sent_at, received_at; /* at first */
 	unsigned received; /* by how many sessions, counted with repeats */
 	unsigned receiver; /* the last session that got it */
 	unsigned bounced;
@@ -24,6 +24,8 @@ struct session {
 	bool managed;
 	bool connected;
 	bool over;
+	bool clean; /* its end */
+	uint64_t began_at;
 };
 
 /* The last message from one session that another one saw, of those that came
@@ -49,16 +51,18 @@ struct ledger {
 	unsigned session_count, session_room;
 	struct last *last;
 	struct seen *seen;
-	bool calm;
+	bool calm, strict;
 	struct ledger_totals totals;
 };
 
-struct ledger *ledger_new(struct verdict *verdict, unsigned accounts)
+struct ledger *ledger_new(struct verdict *verdict, unsigned accounts,
+			  bool strict)
 {
 	struct ledger *ledger = mem_new(struct ledger);
 
 	ledger->verdict = verdict;
 	ledger->account_count = accounts;
+	ledger->strict = strict;
 	ledger->accounts = mem_calloc(accounts, sizeof(*ledger->accounts));
 	return ledger;
 }
@@ -102,14 +106,17 @@ unsigned ledger_session(struct ledger *ledger, unsigned account, bool managed)
 	ledger->sessions[++ledger->session_count] = (struct session){
 		.account = account,
 		.managed = managed,
+		.began_at = ledger->verdict->world->now,
 	};
 	return ledger->session_count;
 }
 
-void ledger_session_over(struct ledger *ledger, unsigned session)
+void ledger_session_over(struct ledger *ledger, unsigned session, bool clean)
 {
-	if (session)
-		ledger->sessions[session].over = true;
+	if (!session)
+		return;
+	ledger->sessions[session].over = true;
+	ledger->sessions[session].clean = clean;
 }
 
 void ledger_session_connected(struct ledger *ledger, unsigned session,
@@ -162,6 +169,21 @@ static bool see(struct ledger *ledger, unsigned session, unsigned number)
 	seen->key[1] = number;
 	HASH_ADD(hh, ledger->seen, key, sizeof(seen->key), seen);
 	return true;
+}
+
+/* What a client had for certain must not come to a later session. */
+static void check_again(struct ledger *ledger, unsigned number,
+			unsigned session)
+{
+	const struct message *message = &ledger->messages[number];
+	const struct session *before = &ledger->sessions[message->receiver];
+
+	if (ledger->strict &&
+	    ledger->sessions[session].began_at > message->received_at &&
+	    (before->clean || before->connected))
+		verdict_fail(ledger->verdict, "no duplicates",
+			     "session %u got message %u, which session %u had "
+			     "before", session, number, message->receiver);
 }
 
 static void check_order(struct ledger *ledger, unsigned session,
@@ -220,7 +242,10 @@ void ledger_received(struct ledger *ledger, unsigned session,
 				ledger->totals.slowest)
 		ledger->totals.slowest =
 			ledger->verdict->world->now - message->sent_at;
-	message->received++;
+	if (message->received++ == 0)
+		message->received_at = ledger->verdict->world->now;
+	else
+		check_again(ledger, number, session);
 	message->receiver = session;
 	if (!see(ledger, session, number)) {
 		ledger->totals.repeats++;

@@ -24,7 +24,10 @@ struct ledger_totals {
 	uint64_t slowest; /* us from a sender to a client that was online */
 };
 
-struct ledger *ledger_new(struct verdict *verdict, unsigned accounts);
+/* `strict`: no process ever fails, so nothing may come to an account again
+ * after a client had it for certain. */
+struct ledger *ledger_new(struct verdict *verdict, unsigned accounts,
+			  bool strict);
 void ledger_free(struct ledger **ledger);
 void ledger_set_managed(struct ledger *ledger, unsigned account, bool managed);
 
@@ -37,8 +40,8 @@ void ledger_session_connected(struct ledger *ledger, unsigned session,
 			      bool connected);
 
 /* The client drops what its session may still hold: what was delivered to it
- * and not acknowledged comes again elsewhere. */
-void ledger_session_over(struct ledger *ledger, unsigned session);
+ * and not acknowledged comes again elsewhere. `clean`: with a good-bye. */
+void ledger_session_over(struct ledger *ledger, unsigned session, bool clean);
 
 /* A message from a session to an account; its number, from 1. */
 unsigned ledger_sent(struct ledger *ledger, unsigned session, const char *from,

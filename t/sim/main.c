@@ -16,8 +16,7 @@
 struct options {
 	uint64_t first, last; /* seeds */
 	const struct scenario *scenario; /* NULL: by the seed */
-	uint64_t hours;
-	bool verbose;
+	struct sim_options run;
 	bool tap;
 	bool fixed; /* the set of CI */
 	bool twice; /* runs each seed twice and compares */
@@ -34,6 +33,7 @@ static void usage(FILE *to)
 		"  --scenario NAME  instead of the one that the seed takes\n"
 		"  --hours H        length, instead of the scenario's\n"
 		"  --verbose        print every event\n"
+		"  --wire           print what arrives on connections\n"
 		"  --tap            results in the Test Anything Protocol\n"
 		"  --twice          make each run twice: both must be equal\n");
 }
@@ -55,7 +55,9 @@ static int parse_seeds(const char *text, struct options *options)
 static bool *flag_of(struct options *options, const char *word)
 {
 	if (str_equal(word, "--verbose"))
-		return &options->verbose;
+		return &options->run.verbose;
+	if (str_equal(word, "--wire"))
+		return &options->run.wire;
 	if (str_equal(word, "--tap"))
 		return &options->tap;
 	if (str_equal(word, "--twice"))
@@ -69,7 +71,7 @@ static int parse_value(struct options *options, const char *word,
 	if (str_equal(word, "--seed") || str_equal(word, "--seeds"))
 		return parse_seeds(value, options);
 	if (str_equal(word, "--hours"))
-		return str_to_u64(value, 1, 100000, &options->hours);
+		return str_to_u64(value, 1, 100000, &options->run.hours);
 	if (!str_equal(word, "--scenario"))
 		return -1;
 	options->scenario = scenario_find(value);
@@ -135,10 +137,10 @@ static bool run_seed(const struct options *options, uint64_t seed)
 	struct sim_result result, again;
 	bool ok;
 
-	sim_run(seed, scenario, (unsigned)options->hours, options->verbose,
-		&result);
+	sim_run(seed, scenario, &options->run, &result);
 	if (options->twice) {
-		sim_run(seed, scenario, (unsigned)options->hours, false,
+		sim_run(seed, scenario,
+			&(struct sim_options){ .hours = options->run.hours },
 			&again);
 		if (again.hash != result.hash) {
 			printf("seed %" PRIu64 " gave another run the second "

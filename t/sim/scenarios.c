@@ -43,10 +43,10 @@ static const struct scenario scenarios[] = {
 		.routers = { 2, 3 }, .c2s = { 1, 2 }, .sms = { 2, 3 },
 		.domains = { 1, 2 }, .accounts = { 3, 6 },
 		.resources = 2, .managed = 70,
-		.faults = FAULT_KILL | FAULT_RESTART, .fault_seconds = 40,
+		.faults = FAULT_KILL | FAULT_RESTART, .fault_seconds = 12,
 		.targets = 1 << SIM_ROUTER | 1 << SIM_SM,
 		.polite = true, .steady = true,
-		.think_ms = 5000, .minutes = 20,
+		.think_ms = 800, .minutes = 6,
 	},
 	{
 		.name = "network",

@@ -110,7 +110,9 @@ static void make_clients(struct sim *sim)
 	const struct scenario *scenario = sim->scenario;
 
 	sim->account_count = draw(sim, scenario->accounts);
-	sim->ledger = ledger_new(&sim->verdict, sim->account_count);
+	sim->ledger = ledger_new(&sim->verdict, sim->account_count,
+				 !(scenario->faults &
+				   ~(unsigned)(FAULT_CLIENT | FAULT_SLOW)));
 	for (unsigned i = 0; i < sim->account_count; i++) {
 		const char *domain = sim_domain(sim, i);
 		bool managed = rng_chance(&sim->rng, scenario->managed);
@@ -142,17 +144,34 @@ static void make_clients(struct sim *sim)
 static void calm_down(struct sim *sim)
 {
 	world_say(sim->world, "sim", "faults end");
-	for (unsigned i = 0; i < sim->client_count; i++)
+	for (unsigned i = 0; i < sim->client_count; i++) {
 		sim->clients[i]->idle = true;
+		if (!sim->scenario->steady && rng_chance(&sim->rng, 25))
+			client_leave(sim->clients[i],
+				     rng_chance(&sim->rng, 50));
+	}
 	faults_end(sim);
 	pass(sim, SETTLE_US);
+}
+
+/* Those that had left for good come back, to see what waits for them. */
+static void call_all(struct sim *sim)
+{
+	for (unsigned i = 0; i < sim->client_count; i++) {
+		struct client *client = sim->clients[i];
+
+		sim_loop_enter(client->loop);
+		client_go_online(client);
+		sim_loop_leave(client->loop);
+	}
 }
 
 static bool all_online(const struct sim *sim)
 {
 	for (unsigned i = 0; i < sim->client_count; i++) {
-		if (!client_is_online(sim->clients[i]) ||
-		    !sim->clients[i]->rostered)
+		if (sim->clients[i]->wanted &&
+		    (!client_is_online(sim->clients[i]) ||
+		     !sim->clients[i]->rostered))
 			return false;
 	}
 	return true;
@@ -165,6 +184,8 @@ static void wait_for_clients(struct sim *sim)
 	for (unsigned i = 0; i < sim->client_count; i++) {
 		struct client *client = sim->clients[i];
 
+		if (!client->wanted)
+			continue;
 		if (!client_is_online(client))
 			verdict_fail(&sim->verdict, "clients come back",
 				     "%s is not online again", client->name);
@@ -200,19 +221,20 @@ static void take_apart(struct sim *sim)
 	ledger_free(&sim->ledger);
 }
 
-void sim_run(uint64_t seed, const struct scenario *scenario, unsigned hours,
-	     bool verbose, struct sim_result *result)
+void sim_run(uint64_t seed, const struct scenario *scenario,
+	     const struct sim_options *options, struct sim_result *result)
 {
 	struct sim sim = { .scenario = scenario };
 
 	memset(result, 0, sizeof(*result));
 	sim.world = world_new(seed);
-	sim.world->verbose = verbose;
+	sim.world->verbose = options->verbose;
+	sim.world->wire = options->wire;
 	sim.verdict.world = sim.world;
 	sim.verdict.text = &sim.text;
 	sim.rng = rng_fork(&sim.world->rng);
-	sim.length = hours ? hours * 3600 * SECOND_US
-			   : scenario->minutes * 60 * SECOND_US;
+	sim.length = options->hours ? options->hours * 3600 * SECOND_US
+				    : scenario->minutes * 60 * SECOND_US;
 	make_deployment(&sim);
 	make_clients(&sim);
 	sim.operator = operator_new(&sim);
@@ -221,7 +243,10 @@ void sim_run(uint64_t seed, const struct scenario *scenario, unsigned hours,
 	pass(&sim, sim.length);
 	calm_down(&sim);
 	wait_for_clients(&sim);
-	judge_run(&sim, FLOW_US);
+	judge_views(&sim, FLOW_US);
+	call_all(&sim);
+	wait_for_clients(&sim);
+	judge_flow(&sim, FLOW_US);
 	ledger_totals(sim.ledger, &result->totals);
 	for (unsigned i = 0; i < sim.client_count; i++) {
 		result->lost_streams += sim.clients[i]->lost_connections;

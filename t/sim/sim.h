@@ -62,9 +62,15 @@ const struct scenario *scenario_of_seed(uint64_t seed);
 /* Of those that CI runs. */
 const struct scenario *scenario_of_fixed_seed(uint64_t seed);
 
-/* Runs one seed. hours 0: as long as the scenario says. */
-void sim_run(uint64_t seed, const struct scenario *scenario, unsigned hours,
-	     bool verbose, struct sim_result *result);
+struct sim_options {
+	uint64_t hours; /* 0: as long as the scenario says */
+	bool verbose;	/* prints events */
+	bool wire;	/* and what arrives on connections */
+};
+
+/* Runs one seed. */
+void sim_run(uint64_t seed, const struct scenario *scenario,
+	     const struct sim_options *options, struct sim_result *result);
 
 /* The i-th account's bare JID is user "uI" at sim_domain(). */
 const char *sim_domain(const struct sim *sim, unsigned account);

@@ -5,6 +5,8 @@
 #include "t/sim/net/tcp.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "t/sim/net/loop_sim.h"
 #include "util/base/mem.h"
@@ -131,9 +133,21 @@ static void accept_syn(struct tcp_end *end)
 	listener_queue(listener, end);
 }
 
+static void print(const struct tcp_end *end, const struct segment *segment)
+{
+	printf("%6" PRIu64 ".%06" PRIu64 " %s -> %s %u: %.*s\n",
+	       end->tcp->world->now / SECOND_US,
+	       end->tcp->world->now % SECOND_US, tcp_peer(end)->host->name,
+	       end->host->name, end->tcp->number, (int)segment->bytes.len,
+	       buf_data(&segment->bytes));
+}
+
 static void take(struct tcp_end *end, struct segment *segment)
 {
 	struct tcp *tcp = end->tcp;
+
+	if (tcp->world->wire && segment->kind == SEGMENT_DATA)
+		print(end, segment);
 
 	world_note(tcp->world, tcp->number,
 		   (uint64_t)segment->kind << 32 | segment->bytes.len);

@@ -215,8 +215,10 @@ struct sim_host *host_new(struct world *world, const char *name)
 		 host->index / 200, host->index % 200 + 1);
 	DL_APPEND(world->hosts, host);
 	for (unsigned i = 0; i <= host->index; i++) {
+		bool far = rng_chance(&world->rng, 20);
 		struct sim_path path = {
-			.latency = rng_range(&world->rng, 50, 2000),
+			.latency = rng_range(&world->rng, far ? 10000 : 50,
+					     far ? 80000 : 2000),
 			.jitter = rng_range(&world->rng, 0, 500),
 			.bandwidth = rng_range(&world->rng, 1000000, 100000000),
 		};

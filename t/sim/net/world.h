@@ -83,6 +83,7 @@ struct world {
 	struct sim_db *db; /* t/sim/store.h */
 	uint64_t hash; /* of all that happened */
 	bool verbose;
+	bool wire; /* prints the bytes of connections as they arrive */
 	/* What is open, for finding leaks. */
 	unsigned loops, conns, workers;
 };
