@@ -23,7 +23,7 @@
 #define BATCH_BYTES ((size_t)4 << 20)
 #define RETRY_MIN_MS 50
 #define RETRY_MAX_MS 5000
-#define HEALTHY_MS 10000   /* after so long the retries begin anew */
+#define HEALTHY_MS 10000   /* after that, or a batch, retries begin anew */
 #define GRACE_MS 2000	   /* beyond the time-out that the server keeps */
 #define SCHEMA_MS 600000   /* for the lock and the migrations */
 #define PAUSE_MS 5	   /* after the first conflict; it doubles */
@@ -140,12 +140,16 @@ static void conn_lost(struct pg_conn *conn, const char *why)
 
 static void conn_failed(struct pg_conn *conn)
 {
-	const char *text = PQerrorMessage(conn->pg);
+	char *text = mem_strdup(PQerrorMessage(conn->pg));
 
+	/* libpq's guesses come in further lines. */
+	text[strcspn(text, "\n")] = '\0';
 	/* What the server said last explains more than that it has gone. */
 	if (conn->state == PG_BUSY && conn->progress.failed)
-		text = conn->progress.reason;
-	conn_lost(conn, text);
+		conn_lost(conn, conn->progress.reason);
+	else
+		conn_lost(conn, text);
+	mem_free(text);
 }
 
 static void patience_over(struct timer *timer)
@@ -285,6 +289,7 @@ static void batch_committed(struct pg_conn *conn)
 	conn->flight_count = 0;
 	conn->limit = BATCH_MAX;
 	conn->conflicts = 0;
+	conn->retry_ms = 0;
 	pg_store_worked(store);
 	DL_FOREACH_SAFE(jobs, job, next) {
 		DL_DELETE(jobs, job);

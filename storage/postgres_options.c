@@ -51,6 +51,16 @@ static const char *value_end(const char *at)
 	return at;
 }
 
+/* A value without its quotes; ours hold nothing that needs a backslash. */
+static char *value_text(const char *at, const char *end)
+{
+	if (*at == '\'' && end - at >= 2) {
+		at++;
+		end--;
+	}
+	return mem_strndup(at, (size_t)(end - at));
+}
+
 static int parse_words(struct pg_options *options, const char *text,
 		       struct buf *rest, struct error *err)
 {
@@ -69,7 +79,7 @@ static int parse_words(struct pg_options *options, const char *text,
 		value += strspn(value, SPACE);
 		end = value_end(value);
 		key = mem_strndup(at, key_len);
-		plain = mem_strndup(value, (size_t)(end - value));
+		plain = value_text(value, end);
 		taken = take(options, key, plain, err);
 		mem_free(key);
 		mem_free_secret(plain);

@@ -34,4 +34,4 @@ dist-hook:
 EXTRA_DIST += t/e2e/test_chappectl.py t/e2e/test_operation.py
 
 # PostgreSQL.
-EXTRA_DIST += t/lib/postgres.py
+EXTRA_DIST += t/lib/postgres.py t/e2e/test_postgres.py
