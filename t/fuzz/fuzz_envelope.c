@@ -29,6 +29,7 @@ static void check_same(const struct envelope *a, const struct envelope *b)
 	require(str_equal(a->to, b->to));
 	require(str_equal(a->session, b->session));
 	require(str_equal(a->origin, b->origin));
+	require(str_equal(a->trust, b->trust));
 	require(str_equal(a->namespaces, b->namespaces));
 	require(a->n == b->n && a->control == b->control);
 	require((a->payload == NULL) == (b->payload == NULL));

@@ -43,7 +43,7 @@ static void test_read(void **state)
 			  "n='18446744073709551615' for='00000000000000bb' "
 			  "to='&lt;&amp;&gt;&apos;&quot;&#x41;&#66;&#x1F600;"
 			  "\xc3\xa9' "
-			  "session='' origin='s/1' kind='control' "
+			  "session='' origin='s/1' trust='verified' kind='control' "
 			  "xmlns:y-1=\"a'&lt;\" ><m>></m></link:route>",
 			  &space, &copy),
 		0);
@@ -55,6 +55,7 @@ static void test_read(void **state)
 	assert_string_equal(e.to, "<&>'\"AB\xf0\x9f\x98\x80\xc3\xa9");
 	assert_string_equal(e.session, "");
 	assert_string_equal(e.origin, "s/1");
+	assert_string_equal(e.trust, "verified");
 	assert_true(e.control);
 	assert_string_equal(e.namespaces, " xmlns:x='urn:x' xmlns:y-1=\"a'&lt;\"");
 	assert_int_equal(e.payload_len, 8);
@@ -231,6 +232,7 @@ static void test_round_trip(void **state)
 		.at = "a<&'\"\n\t", .from = "b", .epoch = E,
 		.receiver_epoch = "00000000000000bb",
 		.to = "x@y/&amp;", .session = "s", .origin = "s/2", .n = 7,
+		.trust = "trusted",
 		.control = true, .namespaces = " xmlns:q='urn:q'",
 		.payload = "<m/>", .payload_len = 4,
 	};
@@ -249,6 +251,7 @@ static void test_round_trip(void **state)
 	assert_string_equal(out.to, in.to);
 	assert_string_equal(out.session, in.session);
 	assert_string_equal(out.origin, in.origin);
+	assert_string_equal(out.trust, in.trust);
 	assert_true(out.n == 7);
 	assert_true(out.control);
 	assert_string_equal(out.namespaces, in.namespaces);

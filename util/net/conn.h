@@ -69,7 +69,8 @@ void conn_start_tls(struct conn *conn, struct tls_context *context,
 void conn_write(struct conn *conn, const void *bytes, size_t len);
 void conn_write_str(struct conn *conn, const char *text);
 
-/* Bytes written and not yet taken by the kernel. */
+/* Bytes written and not yet taken by the kernel; in `closed`, those that never
+ * were. Under TLS it may be more than was written, never less. */
 size_t conn_queued(const struct conn *conn);
 
 /* When more than `bytes` are queued, `drained` will be called once it is
@@ -127,5 +128,14 @@ int conn_channel_binding(const struct conn *conn, enum binding binding,
 bool conn_peer_verified(const struct conn *conn);
 void conn_peer_names(const struct conn *conn,
 		     void (*name)(const char *name, void *ctx), void *ctx);
+
+/* The peer's certificate as DER, whatever it is worth; NULL: none. Valid
+ * during the callback in which it is asked for. */
+const void *conn_peer_certificate(const struct conn *conn, size_t *len);
+
+/* Whether it was issued by one of the context's CAs and is in its time; for
+ * what name is not asked. When not, `why` (of `size` bytes) says so, in words
+ * fit for an error text. */
+bool conn_peer_genuine(const struct conn *conn, char *why, size_t size);
 
 #endif

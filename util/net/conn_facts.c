@@ -24,14 +24,17 @@ void conn_tls_note_facts(struct conn *conn)
 	tls_session_host(tls->session, host, sizeof(host));
 	if (!tls->host && host[0])
 		tls->host = mem_strdup(host);
-	tls->verified =
-		gnutls_certificate_get_peers(tls->session, &count) &&
-		count > 0 &&
-		gnutls_certificate_verify_peers3(
-			tls->session,
-			tls_context_is_client(tls->context) ? tls->host : NULL,
-			&status) == 0 &&
-		status == 0;
+	if (!gnutls_certificate_get_peers(tls->session, &count) || count == 0 ||
+	    gnutls_certificate_verify_peers2(tls->session, &tls->chain) < 0) {
+		tls->chain = GNUTLS_CERT_INVALID;
+		return;
+	}
+	tls->verified = tls->chain == 0;
+	if (tls->verified && tls_context_is_client(tls->context))
+		tls->verified = gnutls_certificate_verify_peers3(
+					tls->session, tls->host, &status) ==
+					0 &&
+				status == 0;
 }
 
 bool conn_is_secure(const struct conn *conn)
@@ -110,6 +113,43 @@ int conn_channel_binding(const struct conn *conn, enum binding binding,
 bool conn_peer_verified(const struct conn *conn)
 {
 	return conn_tls_ready(conn) && conn->tls->verified;
+}
+
+const void *conn_peer_certificate(const struct conn *conn, size_t *len)
+{
+	gnutls_session_t session = conn_session(conn);
+	const gnutls_datum_t *chain;
+	unsigned count = 0;
+
+	chain = session ? gnutls_certificate_get_peers(session, &count) : NULL;
+	*len = chain && count > 0 ? chain[0].size : 0;
+	return *len > 0 ? chain[0].data : NULL;
+}
+
+bool conn_peer_genuine(const struct conn *conn, char *why, size_t size)
+{
+	size_t len;
+	unsigned status;
+
+	if (!conn_peer_certificate(conn, &len)) {
+		str_copy(why, size, "it showed no certificate");
+		return false;
+	}
+	status = conn->tls->chain;
+	if (status == 0)
+		return true;
+	if (status & GNUTLS_CERT_EXPIRED)
+		str_copy(why, size, "its certificate has expired");
+	else if (status & GNUTLS_CERT_NOT_ACTIVATED)
+		str_copy(why, size, "its certificate is not valid yet");
+	else if (status & GNUTLS_CERT_REVOKED)
+		str_copy(why, size, "its certificate was revoked");
+	else if (status & GNUTLS_CERT_SIGNER_NOT_FOUND)
+		str_copy(why, size,
+			 "its certificate is from an unknown issuer");
+	else
+		str_copy(why, size, "its certificate is not valid");
+	return false;
 }
 
 /* Names with a NUL inside are a known trick, and never a host's. */

@@ -27,6 +27,7 @@ struct conn_tls {
 	bool sealing;  /* pushed bytes go to loop->wire */
 	bool bye;      /* was said */
 	bool verified; /* the peer's certificate */
+	unsigned chain; /* GnuTLS' status of it, whatever its name */
 };
 
 /* conn_facts.c: keeps what is asked for after the handshake. */

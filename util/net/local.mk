@@ -7,6 +7,7 @@
 noinst_LIBRARIES += util/net/libnet.a
 util_net_libnet_a_SOURCES = \
 	util/net/address.c util/net/address.h \
+	util/net/certificate.c util/net/certificate.h \
 	util/net/conn.c util/net/conn.h util/net/conn_uv.h \
 	util/net/conn_connect.c \
 	util/net/conn_facts.c \
@@ -20,3 +21,7 @@ util_net_libnet_a_SOURCES = \
 	util/net/tls.c util/net/tls.h util/net/tls_session.h \
 	util/net/watch.c util/net/watch.h \
 	util/net/worker.c util/net/worker.h
+
+# Apart from the rest: only s2s needs libunbound.
+noinst_LIBRARIES += util/net/libresolver.a
+util_net_libresolver_a_SOURCES = util/net/resolver.c util/net/resolver.h

@@ -19,7 +19,7 @@
 #define ACK_START "<link:ack"
 #define EPOCH_DIGITS 16
 
-/* Of one envelope: our ten and the prefixes that a stream declared. */
+/* Of one envelope: our eleven and the prefixes that a stream declared. */
 #define ATTRIBUTES_MAX 64
 
 struct raw_attribute {
@@ -287,7 +287,9 @@ static const char **slot(struct envelope *envelope,
 	case 4:
 		return name_is(raw, "from") ? &envelope->from : NULL;
 	case 5:
-		return name_is(raw, "epoch") ? &envelope->epoch : NULL;
+		return name_is(raw, "epoch") ? &envelope->epoch
+		       : name_is(raw, "trust") ? &envelope->trust
+					       : NULL;
 	case 6:
 		return name_is(raw, "origin") ? &envelope->origin : NULL;
 	case 7:
@@ -463,6 +465,7 @@ void envelope_write(struct buf *to, const struct envelope *envelope)
 	buf_add_attr(to, "to", envelope->to);
 	buf_add_attr(to, "session", envelope->session);
 	buf_add_attr(to, "origin", envelope->origin);
+	buf_add_attr(to, "trust", envelope->trust);
 	if (envelope->control)
 		buf_add_str(to, " kind='control'");
 	if (envelope->namespaces)

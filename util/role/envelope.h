@@ -16,6 +16,7 @@
 struct envelope {
 	const char *at, *from, *epoch, *receiver_epoch; /* `for` */
 	const char *to, *session, *origin;
+	const char *trust; /* of the stream it came in on; from s2s only */
 	uint64_t n;    /* 0: not numbered */
 	bool control;
 	/* Further namespace declarations in scope for the payload, raw:
@@ -23,6 +24,8 @@ struct envelope {
 	const char *namespaces;
 	const char *payload; /* NULL: this is an <link:ack/> */
 	size_t payload_len;
+	/* Of the program that sends, never on the wire: link_send(). */
+	uint64_t token;
 };
 
 /* Reads the frame "<link:route ...>...</link:route>" (or "<link:ack .../>",

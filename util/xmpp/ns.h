@@ -36,6 +36,10 @@
 #define NS_TIME "urn:xmpp:time"				    /* XEP-0202 */
 #define NS_DELAY "urn:xmpp:delay"			    /* XEP-0203 */
 #define NS_SM "urn:xmpp:sm:3"				    /* XEP-0198 */
+#define NS_DIALBACK "jabber:server:dialback"		    /* XEP-0220 */
+#define NS_DIALBACK_FEATURE "urn:xmpp:features:dialback"
+#define NS_BIDI "urn:xmpp:bidi"				    /* XEP-0288 */
+#define NS_BIDI_FEATURE "urn:xmpp:features:bidi"
 #define NS_CHANNEL_BINDING "urn:xmpp:sasl-cb:0"		    /* XEP-0440 */
 #define NS_STREAM_LIMITS "urn:xmpp:stream-limits:0"	    /* XEP-0478 */
 

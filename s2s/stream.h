@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One connection with another server: its reading and its end. What the
+ * elements on it mean is in incoming.c, outgoing.c and dialback.c.
+ */
+#ifndef S2S_STREAM_H
+#define S2S_STREAM_H
+
+#include "s2s/s2s.h"
+#include "util/net/conn.h"
+
+/*
+ * incoming:
+ *   HEADER --header, features--> READY --starttls--> HANDSHAKE
+ *     ^  (direct TLS: HANDSHAKE first)  |               |secured
+ *     |                                 |EXTERNAL       |
+ *     +---------------------------------+---------------+
+ * outgoing:
+ *   HEADER --header--> FEATURES --starttls--> PROCEED --proceed--> HANDSHAKE
+ *     ^ ^                 |  |                                        |
+ *     | |                 |  | EXTERNAL, dialback                     |
+ *     | |                 |  +---> AUTH --valid--> READY              |
+ *     | +---- success ----|---------+                ^                |
+ *     |                   +--------- authenticated --+                |
+ *     +---------------------------- secured --------------------------+
+ * any --s2s_stream_fail(), s2s_stream_close()--> CLOSING
+ */
+enum s2s_state {
+	S2S_HANDSHAKE,
+	S2S_HEADER,   /* the peer's is awaited */
+	S2S_FEATURES, /* they are awaited */
+	S2S_PROCEED,
+	S2S_AUTH, /* the peer's judgement of us is awaited */
+	S2S_READY,
+	S2S_CLOSING, /* our end tag was sent; input is ignored */
+	S2S_STATES
+};
+
+struct s2s_grant { /* a pair that an incoming stream may carry */
+	struct s2s_grant *next;
+	enum trust level;
+	char *local, *remote;
+};
+
+struct s2s_stream {
+	struct s2s *s2s;
+	struct conn *conn;
+	struct s2s_network *network; /* incoming only */
+	struct frame frame;
+	struct timer timer;
+	struct stream_ns ns;
+	uint64_t serial;
+	char id[33];   /* of the stream; who is called gives it */
+	char *peer_id; /* outgoing: the one that the peer gave */
+	/* Outgoing: the pair; incoming: what the header says, NULL before. */
+	char *local, *remote;
+	struct s2s_remote *owner; /* outgoing: it is the way of this pair */
+	struct s2s_grant *grants;
+	enum trust level;   /* outgoing: that was reached */
+	unsigned dialbacks; /* incoming: that are under way */
+	uint64_t used;	    /* loop_now() of the last stanza */
+	uint64_t stanzas;
+	struct s2s_stream *prev, *next; /* in s2s->blocked */
+	UT_hash_handle hh;
+	uint8_t state; /* enum s2s_state */
+	bool incoming;
+	bool direct;
+	bool has_ns;
+	bool header_sent; /* on the stream that is open now */
+	bool legacy;	  /* the peer knows no features */
+	bool external;	  /* authenticated by SASL */
+	bool bidi;	  /* was agreed on (XEP-0288) */
+	bool counted;	  /* incoming, in s2s->unauthenticated */
+	bool verifying;	  /* outgoing: db:verify may be sent */
+	bool paused, blocked;
+	bool ended; /* the connection is closing or aborted */
+};
+
+/* Takes over a connection: accepted (with its network), or made for a pair.
+ * With `direct` TLS comes first. */
+struct s2s_stream *s2s_stream_new(struct s2s *s2s, struct conn *conn,
+				  bool incoming, bool direct);
+
+void s2s_stream_set_state(struct s2s_stream *s, enum s2s_state state);
+const char *s2s_state_name(enum s2s_state state);
+
+/* Ends the stream with an error (RFC 6120 section 4.9): the one way out when
+ * the peer, or we, did wrong. `text` is for log and peer; NULL: none. */
+void s2s_stream_fail(struct s2s_stream *s, enum stream_error condition,
+		     const char *text);
+
+/* Ends it in an orderly way (section 4.4); `reason` is for the log. */
+void s2s_stream_close(struct s2s_stream *s, const char *reason);
+
+/* A new header is expected on the same connection. */
+void s2s_stream_restart(struct s2s_stream *s);
+
+void s2s_stream_write(struct s2s_stream *s, const char *bytes, size_t len);
+
+/* Writes s2s->out and empties it. */
+void s2s_stream_flush(struct s2s_stream *s);
+
+/* Sends our stream header, once for each stream. `to` may be NULL. */
+void s2s_stream_header(struct s2s_stream *s, const char *from, const char *to);
+
+/* Stops reading until the queue to a receiver has drained. */
+void s2s_stream_block(struct s2s_stream *s);
+void s2s_stream_unblock(struct s2s_stream *s);
+
+/* A pair has been authenticated; another level replaces the old one. */
+void s2s_stream_grant(struct s2s_stream *s, const char *local,
+		      const char *remote, enum trust level);
+const struct s2s_grant *s2s_stream_granted(const struct s2s_stream *s,
+					   const char *local,
+					   const char *remote);
+
+/* An incoming one; NULL: it has gone. */
+struct s2s_stream *s2s_stream_find(struct s2s *s2s, uint64_t serial);
+
+/* At the end of the process, past its deadline: frees them all. */
+void s2s_streams_drop(struct s2s *s2s);
+
+#endif

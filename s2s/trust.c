@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Levels of trust: which one is required, and whether a certificate gives the
+ * highest.
+ */
+#include "s2s/trust.h"
+
+#include "util/base/str.h"
+#include "util/net/certificate.h"
+
+/* -- what is required ----------------------------------------------------- */
+
+static bool is_for_local(const struct remote_section *section,
+			 const char *local)
+{
+	if (!section->local || !section->local[0])
+		return true;
+	for (char **at = section->local; *at; at++) {
+		if (str_matches(local, *at))
+			return true;
+	}
+	return false;
+}
+
+static const struct remote_section *find_section(const struct s2s *s2s,
+						 const char *local,
+						 const char *remote)
+{
+	const struct config *config = s2s->env->config;
+	const struct remote_section *section, *by_pattern = NULL;
+	const char *title;
+
+	for (size_t i = 0; i < config_count(config, "remote"); i++) {
+		section = config_get(config, "remote", i, &title);
+		if (!is_for_local(section, local))
+			continue;
+		if (str_equal_nocase(title, remote))
+			return section;
+		if (!by_pattern && str_matches(remote, title))
+			by_pattern = section;
+	}
+	return by_pattern;
+}
+
+struct s2s_policy s2s_policy(const struct s2s *s2s, const char *local,
+			     const char *remote)
+{
+	struct s2s_policy policy = {
+		.required = (enum trust)s2s->config->trust,
+		.section = find_section(s2s, local, remote),
+	};
+
+	if (policy.section) {
+		if (policy.section->trust > 0)
+			policy.required =
+				(enum trust)(policy.section->trust - 1);
+		policy.refuse = policy.section->refuse;
+	}
+	return policy;
+}
+
+/* -- what was shown ------------------------------------------------------- */
+
+static bool is_pinned(const struct s2s_policy *policy, const void *der,
+		      size_t len)
+{
+	char pin[CERTIFICATE_PIN_SIZE];
+
+	if (!policy->section || !policy->section->pins ||
+	    certificate_pin(der, len, pin) < 0)
+		return false;
+	for (char **at = policy->section->pins; *at; at++) {
+		if (str_equal(*at, pin))
+			return true;
+	}
+	return false;
+}
+
+bool s2s_is_identified(const struct conn *conn,
+		       const struct s2s_policy *policy, const char *remote,
+		       char why[TRUST_WHY_MAX])
+{
+	size_t len;
+	const void *der = conn_peer_certificate(conn, &len);
+
+	if (!der) {
+		str_copy(why, TRUST_WHY_MAX, "it showed no certificate");
+		return false;
+	}
+	if (is_pinned(policy, der, len))
+		return true;
+	if (!conn_peer_genuine(conn, why, TRUST_WHY_MAX))
+		return false;
+	if (certificate_is_for(der, len, remote))
+		return true;
+	str_copy(why, TRUST_WHY_MAX, "its certificate is for another name");
+	return false;
+}

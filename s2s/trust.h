@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the administrator wants of a remote domain, and what a connection with
+ * it has shown.
+ */
+#ifndef S2S_TRUST_H
+#define S2S_TRUST_H
+
+#include "s2s/s2s.h"
+#include "util/net/conn.h"
+
+#define TRUST_WHY_MAX 160
+
+struct s2s_policy {
+	enum trust required;
+	bool refuse;
+	const struct remote_section *section; /* NULL: none applies; of the
+						 configuration: do not keep */
+};
+
+/* The first section `remote` whose title is the domain or, failing that, a
+ * pattern of it, and which is for this local domain. */
+struct s2s_policy s2s_policy(const struct s2s *s2s, const char *local,
+			     const char *remote);
+
+/* Whether the peer of a connection under TLS is `remote`: by a certificate
+ * that is valid for it, or by a pinned key. When not, `why` says so: "its
+ * certificate is for another name". */
+bool s2s_is_identified(const struct conn *conn,
+		       const struct s2s_policy *policy, const char *remote,
+		       char why[TRUST_WHY_MAX]);
+
+#endif

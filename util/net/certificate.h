@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which domain a certificate is for, in XMPP between servers (RFC 6120
+ * section 13.7.1.2, RFC 9525). Whether it is genuine is not asked here.
+ */
+#ifndef UTIL_NET_CERTIFICATE_H
+#define UTIL_NET_CERTIFICATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CERTIFICATE_PIN_SIZE 65 /* hexadecimal SHA-256, with its NUL */
+
+/* Whether the certificate (DER) names the domain (prepared, UTF-8) in its
+ * subjectAltName: as SRVName "_xmpp-server.DOMAIN", as xmppAddr, or as
+ * dNSName, where "*." in front stands for one whole label. Nothing else
+ * counts, the common name least of all, nor a name with a NUL in it. */
+bool certificate_is_for(const void *der, size_t len, const char *domain);
+
+/* SHA-256 of its public key (SubjectPublicKeyInfo), in lower-case hexadecimal
+ * digits. -1 when it is no certificate. */
+int certificate_pin(const void *der, size_t len,
+		    char pin[CERTIFICATE_PIN_SIZE]);
+
+#endif
