@@ -51,6 +51,30 @@ storage_postgres_la_LDFLAGS = $(LDFLAGS_MODULE) -Wl,-z,nodelete
 storage_postgres_la_LIBADD = $(PQ_LIBS)
 endif
 
+# Who may log in, by a directory. What needs no libldap is in LDAP_PLAIN, for
+# the tests, too.
+LDAP_PLAIN = \
+	storage/ldap_keys.c storage/ldap_keys.h \
+	storage/ldap_servers.c storage/ldap_servers.h \
+	storage/ldap_text.c storage/ldap_text.h
+
+if LDAP
+driver_LTLIBRARIES += storage/ldap.la
+storage_ldap_la_SOURCES = \
+	storage/ldap.c storage/ldap_private.h \
+	storage/ldap_cache.c storage/ldap_cache.h \
+	storage/ldap_connect.c \
+	storage/ldap_connection.c storage/ldap_connection.h \
+	storage/ldap_directory.c storage/ldap_directory.h \
+	storage/ldap_groups.c storage/ldap_groups.h \
+	storage/ldap_list.c \
+	storage/ldap_person.c storage/ldap_person.h \
+	$(LDAP_PLAIN)
+storage_ldap_la_CPPFLAGS = $(AM_CPPFLAGS) $(LDAP_CFLAGS)
+storage_ldap_la_LDFLAGS = $(LDFLAGS_MODULE) -Wl,-z,nodelete
+storage_ldap_la_LIBADD = $(LDAP_LIBS)
+endif
+
 # A loadable driver, installed as $(driverdir)/NAME.so:
 #   driver_LTLIBRARIES += storage/NAME.la
 #   storage_NAME_la_SOURCES = storage/NAME.c

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What an entry of the directory says about a user: who it is, whether the
+ * account may be used, its SCRAM keys.
+ */
+#ifndef STORAGE_LDAP_PERSON_H
+#define STORAGE_LDAP_PERSON_H
+
+#include "storage/ldap_connection.h"
+
+struct ldap_person {
+	size_t count; /* entries seen; the rest is of the first */
+	char *dn;
+	bool named; /* it has the name that was asked for */
+	const char *disabled; /* why it may not log in, a constant; or NULL */
+	bool locked;  /* for a while: only the directory can decide */
+	char *stamp;  /* of the password; NULL: there is none */
+	struct account account; /* the keys that it has */
+};
+
+/* The attributes that ldap_person_read() looks at, as a NULL-terminated heap
+ * array of constants and texts of the options. */
+const char **ldap_person_attributes(const struct ldap_options *options);
+
+/* Takes one more entry in. `user` is the bare JID, `now` microseconds since
+ * 1970. */
+void ldap_person_read(struct ldap_person *person,
+		      const struct directory_entry *entry,
+		      const struct ldap_options *options, const char *user,
+		      int64_t now);
+void ldap_person_clear(struct ldap_person *person);
+
+/* The bare JID at `domain` of a value of user-attribute, a heap string; NULL:
+ * there can be none. */
+char *ldap_person_jid(const struct berval *value, const char *domain);
+
+/* Why an account with these values may not be used at `now`, a constant; NULL:
+ * it may. `attribute` is any of those that say so. */
+const char *ldap_person_disabled(const char *attribute, const char *value,
+				 int64_t now);
+
+#endif
