@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "t/sim/store.h"
+#include "t/sim/stranger.h"
 #include "util/base/mem.h"
 #include "util/base/table.h"
 #include "util/net/timer.h"
@@ -249,6 +250,16 @@ static void fault_reload(struct faults *faults)
 	process_reload(pick_process(faults));
 }
 
+static void fault_stranger(struct faults *faults)
+{
+	unsigned count = rng_chance(&faults->rng, 10)
+				 ? 50
+				 : (unsigned)rng_range(&faults->rng, 1, 3);
+
+	while (count-- > 0)
+		strangers_come(faults->sim->strangers);
+}
+
 /* Another one of the kind must be there. */
 static void fault_scale(struct faults *faults)
 {
@@ -288,6 +299,7 @@ static const struct {
 	{ FAULT_CLIENT, 15, fault_client },   { FAULT_STORAGE, 4,
 						fault_storage },
 	{ FAULT_RELOAD, 1, fault_reload },    { FAULT_SCALE, 4, fault_scale },
+	{ FAULT_STRANGER, 10, fault_stranger },
 };
 
 static void on_fault(struct sim_event *event);

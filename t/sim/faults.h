@@ -20,7 +20,8 @@ enum fault {
 	FAULT_RELOAD = 1 << 8,	/* SIGHUP */
 	FAULT_SCALE = 1 << 9,	/* processes come for the first time, or go
 				   for good */
-	FAULT_ALL = (1 << 10) - 1
+	FAULT_STRANGER = 1 << 10, /* somebody uninvited connects */
+	FAULT_ALL = (1 << 11) - 1
 };
 
 struct faults;

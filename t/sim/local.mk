@@ -31,6 +31,7 @@ t_sim_sim_SOURCES = \
 	t/sim/scenarios.c \
 	t/sim/sim.c t/sim/sim.h \
 	t/sim/store.c t/sim/store.h \
+	t/sim/stranger.c t/sim/stranger.h \
 	t/sim/verdict.c t/sim/verdict.h
 t_sim_sim_LDADD = router/librouter.a router/libroptions.a \
 	c2s/libc2s.a c2s/libc2soptions.a sm/libsm.a sm/libsmoptions.a \

@@ -26,7 +26,8 @@ static const struct scenario scenarios[] = {
 		.routers = { 1, 2 }, .c2s = { 1, 3 }, .sms = { 1, 2 },
 		.domains = { 1, 2 }, .accounts = { 3, 6 },
 		.resources = 2, .managed = 70,
-		.faults = FAULT_CLIENT | FAULT_SLOW, .fault_seconds = 15,
+		.faults = FAULT_CLIENT | FAULT_SLOW | FAULT_STRANGER,
+		.fault_seconds = 15,
 		.think_ms = 5000, .minutes = 15,
 	},
 	{

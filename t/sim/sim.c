@@ -12,6 +12,7 @@
 #include "t/sim/judge.h"
 #include "t/sim/operator.h"
 #include "t/sim/store.h"
+#include "t/sim/stranger.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
@@ -112,7 +113,8 @@ static void make_clients(struct sim *sim)
 	sim->account_count = draw(sim, scenario->accounts);
 	sim->ledger = ledger_new(&sim->verdict, sim->account_count,
 				 !(scenario->faults &
-				   ~(unsigned)(FAULT_CLIENT | FAULT_SLOW)));
+				   ~(unsigned)(FAULT_CLIENT | FAULT_SLOW |
+						 FAULT_STRANGER)));
 	for (unsigned i = 0; i < sim->account_count; i++) {
 		const char *domain = sim_domain(sim, i);
 		bool managed = rng_chance(&sim->rng, scenario->managed);
@@ -208,6 +210,7 @@ static void take_apart(struct sim *sim)
 	}
 	pass(sim, 20 * SECOND_US);
 	operator_free(&sim->operator);
+	strangers_free(&sim->strangers);
 	for (unsigned kind = SIM_ROLES; kind-- > 0;) {
 		for (unsigned i = 0; i < deployment->count[kind]; i++)
 			process_stop(&deployment->processes[kind][i], false);
@@ -238,6 +241,7 @@ void sim_run(uint64_t seed, const struct scenario *scenario,
 	make_deployment(&sim);
 	make_clients(&sim);
 	sim.operator = operator_new(&sim);
+	sim.strangers = strangers_new(&sim);
 	pass(&sim, 60 * SECOND_US);
 	sim.faults = faults_start(&sim);
 	pass(&sim, sim.length);

@@ -11,8 +11,8 @@
 #define SIM_PASSWORD "pencil"
 #define CLIENTS_MAX 64
 
-struct fault_kind;
 struct operator;
+struct strangers;
 
 /* What is varied: how many of each, and which faults. */
 struct scenario {
@@ -44,6 +44,7 @@ struct sim {
 	const char *domains[4];
 	struct client *clients[CLIENTS_MAX];
 	struct operator *operator;
+	struct strangers *strangers;
 	struct faults *faults;
 	uint64_t fault_count;
 	bool ending; /* clients are being taken offline */
