@@ -143,9 +143,16 @@ static void answer_header(struct stranger *stranger)
 	hex_encode(hex, digest, 20);
 	text = mem_printf("<handshake>%s</handshake>", hex);
 	conn_write_str(stranger->conn, text);
+	mem_free(text);
+	stranger->secret = NULL;
+	buf_clear(&stranger->heard, 0);
+}
+
+/* The router has taken the secret. */
+static void go_on(struct stranger *stranger)
+{
 	if (stranger->after)
 		conn_write_str(stranger->conn, stranger->after);
-	mem_free(text);
 	stranger->name = NULL;
 }
 
@@ -158,7 +165,10 @@ static void on_data(struct conn *conn, const char *bytes, size_t len,
 	if (!stranger->name)
 		return;
 	buf_add(&stranger->heard, bytes, len);
-	answer_header(stranger);
+	if (stranger->secret)
+		answer_header(stranger);
+	else if (strstr(buf_data(&stranger->heard), "<handshake/>"))
+		go_on(stranger);
 }
 
 static void on_closed(struct conn *conn, const char *reason, void *ctx)
