@@ -78,6 +78,7 @@ static void conn_shut(struct conn *conn)
 {
 	if (conn->state == CONN_CLOSED)
 		return;
+	conn->unsent += conn_queued(conn);
 	conn_set_state(conn, CONN_CLOSED);
 	timer_stop(&conn->timer);
 	conn_rate_free(conn);
@@ -216,6 +217,8 @@ void conn_write_str(struct conn *conn, const char *text)
 
 size_t conn_queued(const struct conn *conn)
 {
+	if (conn->state == CONN_CLOSED)
+		return conn->unsent;
 	return conn->out.len + conn->wire.len + conn_write_size(conn);
 }
 

@@ -261,6 +261,8 @@ static void conn_on_write(uv_write_t *req, int status)
 	struct conn *conn = write->conn;
 
 	conn->write = NULL;
+	if (status < 0 && conn->state != CONN_CLOSED)
+		conn->unsent += write->bytes.len;
 	buf_free(&write->bytes);
 	mem_free(write);
 	if (conn->state == CONN_CLOSED)
@@ -336,6 +338,7 @@ static void conn_send(struct conn *conn)
 		part = uv_buf_init((char *)buf_data(from), (unsigned)from->len);
 		n = uv_try_write(&conn->handle.stream, &part, 1);
 		if (n < 0 && n != UV_EAGAIN) {
+			conn->unsent += from->len;
 			buf_clear(from,
 				  from == &conn->loop->wire ? WIRE_KEEP : 0);
 			conn_write_failed(conn, n);

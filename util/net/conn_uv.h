@@ -76,6 +76,7 @@ struct conn {
 	size_t write_left; /* as seen by the last look of the timer */
 	size_t high_water;
 	size_t discarded;
+	size_t unsent; /* when it was closed */
 	char *reason;
 	struct peer peer;
 	unsigned char state; /* enum conn_state */

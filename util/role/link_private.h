@@ -146,6 +146,7 @@ struct link {
 	struct timer sweep;
 
 	struct link_queue loopback, undelivered;
+	struct link_queue written; /* with tokens, to be told of */
 	struct deferred turn;
 	struct stanza_parser *parser;
 	struct buf out, space;
@@ -168,6 +169,9 @@ void link_queue_free(struct link_queue *queue);
 
 /* Asks for link_turn() at the end of this turn of the loop. */
 void link_defer(struct link *link);
+
+/* Tells the role, if it wants to know. The item stays the caller's. */
+void link_delivered(struct link *link, const struct link_item *item);
 
 /* Hands the item over to be given back to the role. */
 void link_undeliver(struct link *link, struct link_item *item,

@@ -373,9 +373,16 @@ static void on_hold(struct timer *timer)
 
 static void progress(struct link_receiver *receiver, uint64_t n)
 {
-	while (receiver->queue.first && receiver->queue.first->n <= n)
-		mem_free(queue_take(receiver));
+	struct link *link = receiver->link;
+	struct link_item *item;
+
 	receiver->acked = n;
+	while (receiver->queue.first && receiver->queue.first->n <= n) {
+		item = queue_take(receiver);
+		if (!link->closed)
+			link_delivered(link, item);
+		mem_free(item);
+	}
 	receiver->heard_at = now(receiver->link);
 	receiver->resent_at = 0;
 	receiver->gone_at = 0;
