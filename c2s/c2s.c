@@ -8,6 +8,7 @@
 #include "c2s/domain.h"
 #include "c2s/relay.h"
 #include "c2s/stream.h"
+#include "c2s/tail.h"
 #include "util/base/mem.h"
 
 /* -- configuration -------------------------------------------------------- */
@@ -62,6 +63,7 @@ static void c2s_free(void *state)
 
 	accept_close(c2s);
 	loop_defer_cancel(c2s->loop, &c2s->later);
+	tails_stop(c2s);
 	streams_drop(c2s);
 	if (c2s->link)
 		link_close(&c2s->link);

@@ -68,6 +68,8 @@ struct c2s {
 	struct network *networks;	   /* by address */
 	struct c2s_listener *listeners;
 	struct stream *blocked;	    /* wait for their owner's queue */
+	struct tail *tails;	    /* c2s/tail.c: to be looked after */
+	struct timer tails_timer;
 	struct tls_context *direct; /* of `listen-tls` */
 	struct buf out;		    /* where text is put together */
 	struct deferred later;	    /* ready, and stopped */

@@ -374,6 +374,8 @@ void c2s_domain_mechanisms(struct c2s *c2s, const struct envelope *envelope,
 		add_mechanism(domain, child);
 	domain->caps_node = mem_strdup(element_attr(element, "caps-node"));
 	domain->caps_ver = mem_strdup(element_attr(element, "caps-ver"));
+	domain->management =
+		str_equal(element_attr(element, "management"), "true");
 	domain->registration =
 		str_equal(element_attr(element, "registration"), "true");
 	domain->known = true;

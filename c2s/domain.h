@@ -19,6 +19,7 @@ struct domain {
 	/* From the sm. */
 	bool known;
 	bool registration;
+	bool management; /* an sm of it knows XEP-0198 */
 	struct mechanism *mechanisms;
 	size_t mechanism_count;
 	char *caps_node, *caps_ver; /* XEP-0115; NULL: not known */

@@ -11,12 +11,14 @@ c2s_libc2s_a_SOURCES = \
 	c2s/c2s.c c2s/c2s.h \
 	c2s/commands.c \
 	c2s/domain.c c2s/domain.h \
+	c2s/management.c c2s/management.h \
 	c2s/metrics.c \
 	c2s/negotiate.c c2s/negotiate.h \
 	c2s/relay.c c2s/relay.h \
 	c2s/sasl.c c2s/sasl.h \
 	c2s/session.c c2s/session.h \
-	c2s/stream.c c2s/stream.h
+	c2s/stream.c c2s/stream.h \
+	c2s/tail.c c2s/tail.h
 
 sbin_PROGRAMS += chappe-c2s
 chappe_c2s_SOURCES = c2s/main.c

@@ -134,6 +134,8 @@ static void add_session_features(const struct stream *s, struct buf *to)
 			"<session xmlns='" NS_SESSION "'><optional/></session>"
 			"<ver xmlns='" NS_ROSTER_VERSION "'/>"
 			"<sub xmlns='" NS_PRE_APPROVAL "'/>");
+	if (domain->management)
+		buf_add_str(to, "<sm xmlns='" NS_SM "'/>");
 	if (domain->caps_node && domain->caps_ver) {
 		buf_add_str(to, "<c xmlns='" NS_CAPS "' hash='sha-1'");
 		buf_add_attr(to, "node", domain->caps_node);

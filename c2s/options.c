@@ -50,6 +50,11 @@ static const struct option c2s_rows[] = {
 	    "time without a byte from a client; 0: for ever"),
 	ROW("write-timeout", OPTION_DURATION, write_timeout, "60s", 0, 0,
 	    "time that a client takes nothing of what waits for it"),
+	ROW("ack-timeout", OPTION_DURATION, ack_timeout, "90s", 0, 0,
+	    "time without a sign of life when an acknowledgement is due "
+	    "(XEP-0198); 0: for ever"),
+	ROW("resume-location", OPTION_STRING, resume_location, NULL, 0, 0,
+	    "HOST:PORT that clients should come back to (XEP-0198)"),
 	ROW("recover-timeout", OPTION_DURATION, recover_timeout, "5m",
 	    1 * SECOND, 0, "time that a session waits for a lost sm"),
 	{ .name = NULL }

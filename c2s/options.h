@@ -20,6 +20,8 @@ struct c2s_config {
 	int64_t connections, connections_network, connections_before;
 	int64_t auth_timeout, idle_timeout, write_timeout; /* ms; 0: never */
 	int64_t recover_timeout;
+	int64_t ack_timeout;
+	char *resume_location;
 	int64_t write_queue; /* bytes */
 };
 

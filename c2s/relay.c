@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "c2s/domain.h"
+#include "c2s/management.h"
 #include "c2s/negotiate.h"
 #include "c2s/sasl.h"
 #include "c2s/session.h"
+#include "c2s/tail.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/xmpp/ns.h"
@@ -36,6 +38,26 @@ enum link_sent relay_control(struct c2s *c2s, const char *at, const char *to,
 
 	buf_clear(&c2s->out, OUT_KEEP);
 	return sent;
+}
+
+enum link_sent relay_element(struct stream *s, uint64_t number,
+			     const char *bytes, size_t len)
+{
+	char origin[ORIGIN_MAX];
+	struct envelope envelope = {
+		.at = s->session->owner,
+		.to = s->session->bare,
+		.session = s->id,
+		.origin = origin,
+		.namespaces = s->namespaces,
+		.control = true,
+		.payload = bytes,
+		.payload_len = len,
+	};
+
+	snprintf(origin, sizeof(origin), "%s/%llu", s->id,
+		 (unsigned long long)number);
+	return link_send(s->c2s->link, &envelope);
 }
 
 enum link_sent relay_send(struct stream *s, uint64_t number, const char *bytes,
@@ -98,6 +120,8 @@ static enum stanza_kind guess_kind(const char *bytes, size_t len)
  * which a stanza is built anew. */
 static void write_rebuilt(struct stream *s, const struct envelope *envelope)
 {
+	struct envelope rebuilt = *envelope;
+	struct buf bytes = { 0 };
 	struct error err;
 	struct stanza *stanza =
 		envelope_parse(envelope, s->c2s->link_parser, &err);
@@ -109,8 +133,11 @@ static void write_rebuilt(struct stream *s, const struct envelope *envelope)
 			  LOG_S("error", err.text));
 		return;
 	}
-	stanza_write(stanza, &s->c2s->out);
-	stream_flush_out(s);
+	stanza_write(stanza, &bytes);
+	rebuilt.payload = buf_data(&bytes);
+	rebuilt.payload_len = bytes.len;
+	tail_write(s, &rebuilt);
+	buf_free(&bytes);
 	stanza_free(&stanza);
 }
 
@@ -128,7 +155,7 @@ static void take_stanza(struct stream *s, const struct envelope *envelope)
 	if (envelope->namespaces)
 		write_rebuilt(s, envelope);
 	else
-		stream_write(s, envelope->payload, envelope->payload_len);
+		tail_write(s, envelope);
 }
 
 /* -- controls from the sm ------------------------------------------------- */
@@ -148,6 +175,7 @@ static const struct {
 	{ "close", c2s_session_close },
 	{ "closed", c2s_session_close },
 	{ "lost", c2s_session_lost },
+	{ "managed", c2s_management_enabled },
 };
 
 /* The sm still has a session whose stream has ended here. */
@@ -157,6 +185,32 @@ static void say_closed(struct c2s *c2s, const struct envelope *envelope)
 		return;
 	buf_add_str(&c2s->out, "<link:closed reason='no such session'/>");
 	relay_control(c2s, envelope->from, NULL, envelope->session);
+}
+
+/* A stanza for a session whose stream has ended. One with an origin is of a
+ * managed session: the sm has it still. */
+static void give_back(struct c2s *c2s, const struct envelope *envelope)
+{
+	struct envelope back = {
+		.at = envelope->from,
+		.session = envelope->session,
+		.namespaces = envelope->namespaces,
+		.control = true,
+	};
+
+	if (!envelope->session)
+		return;
+	if (envelope->origin) {
+		say_closed(c2s, envelope);
+		return;
+	}
+	buf_add_str(&c2s->out, "<link:returned>");
+	buf_add(&c2s->out, envelope->payload, envelope->payload_len);
+	buf_add_str(&c2s->out, "</link:returned>");
+	back.payload = buf_data(&c2s->out);
+	back.payload_len = c2s->out.len;
+	link_send(c2s->link, &back);
+	buf_clear(&c2s->out, OUT_KEEP);
 }
 
 static void take_control(struct c2s *c2s, const struct envelope *envelope,
@@ -216,7 +270,7 @@ static void on_received(struct link *link, const struct envelope *envelope,
 		if (s && s->session && s->session->open)
 			take_stanza(s, envelope);
 		else
-			say_closed(c2s, envelope);
+			give_back(c2s, envelope);
 	}
 	link_processed(link, receipt);
 }

@@ -18,6 +18,10 @@ void relay_stanza(struct stream *s, enum stanza_kind kind, const char *bytes,
 enum link_sent relay_send(struct stream *s, uint64_t number, const char *bytes,
 			  size_t len);
 
+/* The same for an element that is no stanza, when `number` stanzas have gone. */
+enum link_sent relay_element(struct stream *s, uint64_t number,
+			     const char *bytes, size_t len);
+
 /* Sends c2s->out as a control element to the sm `at`, and empties it; `to`
  * (who decides which sm) and `session` may be NULL. */
 enum link_sent relay_control(struct c2s *c2s, const char *at, const char *to,

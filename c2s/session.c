@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "c2s/management.h"
 #include "c2s/negotiate.h"
 #include "c2s/relay.h"
 #include "util/base/mem.h"
@@ -45,7 +46,7 @@ static void held_free(struct session *session)
 	session->held = NULL;
 }
 
-static void tell_owner(struct stream *s, const char *reason)
+static void tell_owner(struct stream *s, const char *reason, bool cut)
 {
 	struct buf *out = &s->c2s->out;
 
@@ -53,6 +54,8 @@ static void tell_owner(struct stream *s, const char *reason)
 		return;
 	buf_add_str(out, "<link:closed");
 	buf_add_attr(out, "reason", reason);
+	if (cut)
+		buf_add_attr(out, "cut", "true");
 	buf_add_str(out, "/>");
 	relay_control(s->c2s, s->session->owner, s->session->bare, s->id);
 }
@@ -73,13 +76,13 @@ static void log_closed(struct stream *s, const char *reason)
 	buf_free(&jid);
 }
 
-void c2s_session_end(struct stream *s, const char *reason)
+void c2s_session_end(struct stream *s, const char *reason, bool cut)
 {
 	struct session *session = s->session;
 
 	if (!session)
 		return;
-	tell_owner(s, reason);
+	tell_owner(s, reason, cut);
 	if (session->open) {
 		log_closed(s, reason);
 		s->c2s->sessions--;
@@ -90,6 +93,8 @@ void c2s_session_end(struct stream *s, const char *reason)
 	mem_free_secret(session->ticket);
 	mem_free(session->snapshot);
 	mem_free(session->owner);
+	mem_free(session->resume);
+	mem_free(session->enable);
 	mem_free(session);
 	s->session = NULL;
 }
@@ -177,10 +182,29 @@ void c2s_session_open_failed(struct stream *s)
 {
 	mem_free(s->session->owner);
 	s->session->owner = NULL;
+	if (s->session->resume) {
+		c2s_management_refused(s, NULL);
+		return;
+	}
 	c2s_session_iq_error(s, s->negotiation->iq_id, "wait",
 			     "internal-server-error",
 			     "sessions are not possible at the moment");
 	stream_set_state(s, STATE_AUTHENTICATED);
+}
+
+bool c2s_session_ask(struct stream *s, const char *element)
+{
+	struct buf *out = &s->c2s->out;
+	const struct member *owner = owner_now(s);
+
+	if (!owner)
+		return false;
+	set_owner(s->session, owner->name, owner->epoch);
+	buf_add_str(out, element);
+	add_facts(s, out);
+	buf_add_attr(out, "stream", s->negotiation->id);
+	buf_add_attr(out, "lang", s->negotiation->lang);
+	return true;
 }
 
 static void bind_resource(struct stream *s, const struct element *iq,
@@ -188,22 +212,21 @@ static void bind_resource(struct stream *s, const struct element *iq,
 {
 	struct buf *out = &s->c2s->out;
 	const char *resource = element_child_text(element, "resource", NULL);
-	const struct member *owner = owner_now(s);
 
 	mem_free(s->negotiation->iq_id);
 	s->negotiation->iq_id = mem_strdup(element_attr(iq, "id"));
-	if (!owner) {
+	if (!c2s_session_ask(s, "<link:open")) {
 		c2s_session_open_failed(s);
 		return;
 	}
-	set_owner(s->session, owner->name, owner->epoch);
-	buf_add_str(out, "<link:open");
-	add_facts(s, out);
-	buf_add_attr(out, "stream", s->negotiation->id);
-	buf_add_attr(out, "lang", s->negotiation->lang);
 	if (resource && *resource)
 		buf_add_attr(out, "resource", resource);
 	buf_add_str(out, "/>");
+	c2s_session_opening(s);
+}
+
+void c2s_session_opening(struct stream *s)
+{
 	stream_set_state(s, STATE_OPENING);
 	if (relay_control(s->c2s, s->session->owner, s->session->bare, s->id) ==
 	    LINK_NO_ROUTE)
@@ -270,7 +293,8 @@ static void open_first(struct stream *s, const char *resource)
 	session->open = true;
 	session->since = loop_time_us(s->c2s->loop);
 	s->c2s->sessions++;
-	answer_bind(s);
+	if (!session->resume)
+		answer_bind(s);
 	log_opened(s);
 	stream_set_state(s, STATE_OPEN);
 }
@@ -319,6 +343,7 @@ static void finish_recovery(struct stream *s)
 	session->lost = false;
 	if (!send_held(s))
 		return; /* the timer runs */
+	c2s_management_again(s);
 	stream_set_state(s, STATE_OPEN);
 	if (link_congested(s->c2s->link, session->owner))
 		stream_block(s);
@@ -423,6 +448,8 @@ void c2s_session_opened(struct stream *s, const struct envelope *envelope,
 		str_copy(session->epoch, sizeof(session->epoch),
 			 envelope->epoch);
 	if (s->state == STATE_OPENING && resource) {
+		if (session->resume)
+			c2s_management_resumed(s, element);
 		open_first(s, resource + 1);
 	} else if (s->state == STATE_OPENING) {
 		c2s_session_open_failed(s);
@@ -433,7 +460,7 @@ void c2s_session_opened(struct stream *s, const struct envelope *envelope,
 }
 
 /* A stanza error condition is a word; what is none is not passed on. */
-static const char *stanza_condition(const char *word)
+const char *c2s_stanza_condition(const char *word)
 {
 	if (word && *word &&
 	    strspn(word, "abcdefghijklmnopqrstuvwxyz-") == strlen(word))
@@ -459,9 +486,13 @@ void c2s_session_refused(struct stream *s, const struct envelope *envelope,
 		return;
 	mem_free(s->session->owner);
 	s->session->owner = NULL;
+	if (s->session->resume) {
+		c2s_management_refused(s, element);
+		return;
+	}
 	c2s_session_iq_error(
 		s, s->negotiation->iq_id, element_attr(element, "type"),
-		stanza_condition(condition), element_attr(element, "text"));
+		c2s_stanza_condition(condition), element_attr(element, "text"));
 	stream_set_state(s, STATE_AUTHENTICATED);
 }
 

@@ -26,6 +26,11 @@ struct session {
 	bool open;
 	bool lost;	   /* the owner has forgotten it */
 	bool reopening;	   /* asked for, no answer yet */
+	bool asked;	   /* the client waits for an <a/> */
+	char *resume;	   /* SM-ID that the client wants back; NULL */
+	char *enable;	   /* <enable/> without an answer; NULL */
+	uint64_t enable_at; /* `number` of then */
+	uint32_t h;	   /* of the resume */
 	struct held *held; /* in order of their numbers */
 	uint64_t number;   /* of the last stanza that came in */
 	uint64_t stanzas_out;
@@ -36,16 +41,26 @@ struct session {
 /* After SASL: the stream has a user, copied. */
 void c2s_session_new(struct stream *s, const char *bare, const char *ticket);
 
-/* Frees it; if it was open, tells its owner and the log. NULL is fine. */
-void c2s_session_end(struct stream *s, const char *reason);
+/* Frees it; if it was open, tells its owner and the log. NULL is fine. `cut`:
+ * the client did not end it, and may resume it (XEP-0198). */
+void c2s_session_end(struct stream *s, const char *reason, bool cut);
 
 /* An iq in STATE_AUTHENTICATED, or one in STATE_OPEN that mentions a
  * namespace of RFC 6120. False: it is not for us but for the sm. */
 bool c2s_session_iq(struct stream *s, const struct element *iq);
 
+/* The word of a stanza error; something else for what is none. */
+const char *c2s_stanza_condition(const char *word);
+
 /* Answers an iq with an error; type and text may be NULL. */
 void c2s_session_iq_error(struct stream *s, const char *id, const char *type,
 			  const char *condition, const char *text);
+
+/* Begins, in c2s->out, an element that asks the user's sm to open a session:
+ * its start tag with what an sm has to know, left open. False: there is no such
+ * sm. c2s_session_opening() sends what was put there. */
+bool c2s_session_ask(struct stream *s, const char *element);
+void c2s_session_opening(struct stream *s);
 
 /* Controls from the sm. */
 void c2s_session_opened(struct stream *s, const struct envelope *envelope,

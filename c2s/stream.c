@@ -10,10 +10,12 @@
 
 #include "c2s/accept.h"
 #include "c2s/domain.h"
+#include "c2s/management.h"
 #include "c2s/negotiate.h"
 #include "c2s/relay.h"
 #include "c2s/sasl.h"
 #include "c2s/session.h"
+#include "c2s/tail.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/xmpp/ns.h"
@@ -171,17 +173,52 @@ static void end(struct stream *s, const char *abort_reason)
 		conn_close(s->conn);
 }
 
-static void begin_closing(struct stream *s, const char *reason)
+static void begin_closing(struct stream *s, const char *reason, bool cut)
 {
 	stream_write_end(&s->c2s->out);
 	stream_flush_out(s);
 	stream_unblock(s);
-	c2s_session_end(s, reason);
+	c2s_session_end(s, reason, cut);
 	stream_set_state(s, STATE_CLOSING);
 }
 
 void stream_fail(struct stream *s, enum stream_error condition,
 		 const char *text)
+{
+	stream_fail_extra(s, condition, text, NULL);
+}
+
+void stream_cut(struct stream *s, const char *reason)
+{
+	end(s, reason);
+}
+
+/* Ends for which the client has done nothing: it may resume its session. */
+static bool is_cut(enum stream_error condition)
+{
+	return condition == STREAM_CONNECTION_TIMEOUT ||
+	       condition == STREAM_SYSTEM_SHUTDOWN;
+}
+
+static void add_error(struct buf *to, enum stream_error condition,
+		      const char *text, const char *extra)
+{
+	static const char end_tag[] = "</stream:error>";
+	struct buf error = { 0 };
+
+	if (!extra) {
+		stream_write_error(to, condition, text);
+		return;
+	}
+	stream_write_error(&error, condition, text);
+	buf_add(to, buf_data(&error), error.len - (sizeof(end_tag) - 1));
+	buf_add_str(to, extra);
+	buf_add_str(to, end_tag);
+	buf_free(&error);
+}
+
+void stream_fail_extra(struct stream *s, enum stream_error condition,
+		       const char *text, const char *extra)
 {
 	struct c2s *c2s = s->c2s;
 	const char *word = stream_error_condition(condition);
@@ -202,8 +239,8 @@ void stream_fail(struct stream *s, enum stream_error condition,
 		return;
 	}
 	negotiate_answer_header(s, NULL);
-	stream_write_error(&c2s->out, condition, text);
-	begin_closing(s, word);
+	add_error(&c2s->out, condition, text, extra);
+	begin_closing(s, word, is_cut(condition));
 	end(s, NULL);
 }
 
@@ -212,7 +249,7 @@ void stream_close(struct stream *s, const char *reason)
 	if (s->state == STATE_CLOSING)
 		return;
 	negotiate_answer_header(s, NULL);
-	begin_closing(s, reason);
+	begin_closing(s, reason, false);
 	if (!s->ended)
 		timer_start(&s->timer, s->c2s->loop, CLOSE_WAIT, on_timer);
 }
@@ -246,7 +283,9 @@ static void stream_free(struct stream *s, const char *reason)
 	struct c2s *c2s = s->c2s;
 
 	s->ended = true;
-	c2s_session_end(s, reason);
+	c2s_session_end(s, reason, true);
+	tail_return(s);
+	tail_free(s);
 	timer_stop(&s->timer);
 	stream_unblock(s);
 	backlog_free(s);
@@ -416,6 +455,30 @@ static void take_abort(struct stream *s, const struct input *input)
 	with_tree(s, input, c2s_sasl_abort);
 }
 
+static void take_management(struct stream *s, const struct input *input)
+{
+	if (s->state == STATE_OPEN)
+		c2s_management_input(s, input->bytes, input->len);
+	else
+		with_tree(s, input, c2s_management_refuse);
+}
+
+static void take_resume(struct stream *s, const struct input *input)
+{
+	if (s->state == STATE_AUTHENTICATED)
+		with_tree(s, input, c2s_management_resume);
+	else
+		take_management(s, input);
+}
+
+static void take_a(struct stream *s, const struct input *input)
+{
+	if (s->state == STATE_OPEN)
+		with_tree(s, input, c2s_management_acked);
+	if (s->state != STATE_CLOSING)
+		take_management(s, input);
+}
+
 static void take_bind(struct stream *s, const struct element *iq)
 {
 	if (!c2s_session_iq(s, iq))
@@ -446,7 +509,9 @@ static void take_stanza(struct stream *s, const struct input *input)
 	bool iq = input->kind == KIND_IQ;
 
 	if (s->state == STATE_OPEN) {
-		if (!iq || !is_for_us(s, input))
+		if (iq && is_for_us(s, input))
+			s->session->number++; /* XEP-0198 counts it */
+		else
 			relay_stanza(s, input->kind, input->bytes, input->len);
 	} else if (s->state == STATE_AUTHENTICATED && iq) {
 		with_tree(s, input, take_bind);
@@ -471,6 +536,10 @@ static const struct {
 	{ NS_SASL, "auth", KIND_COUNT, take_auth },
 	{ NS_SASL, "response", KIND_COUNT, take_response },
 	{ NS_SASL, "abort", KIND_COUNT, take_abort },
+	{ NS_SM, "a", KIND_COUNT, take_a },
+	{ NS_SM, "r", KIND_COUNT, take_management },
+	{ NS_SM, "enable", KIND_COUNT, take_management },
+	{ NS_SM, "resume", KIND_COUNT, take_resume },
 };
 
 static void take_element(struct stream *s, const char *bytes, size_t len)
@@ -647,6 +716,8 @@ void stream_write(struct stream *s, const char *bytes, size_t len)
 	if (s->ended)
 		return;
 	c2s->stats.bytes_out += len;
+	if (s->tail)
+		s->tail->written += len;
 	conn_write(s->conn, bytes, len);
 	/* It does not read: an error would only join the queue. The rest is
 	 * done by on_closed(). */

@@ -58,6 +58,7 @@ struct negotiation {
 
 struct session; /* c2s/session.h */
 struct backlog; /* c2s/stream.c */
+struct tail;	/* c2s/tail.h */
 
 struct stream {
 	struct c2s *c2s;
@@ -71,6 +72,7 @@ struct stream {
 	struct negotiation *negotiation; /* NULL once a session is open */
 	struct session *session;	 /* NULL before authentication */
 	struct backlog *backlog;    /* pieces that were read while paused */
+	struct tail *tail;	    /* written, perhaps not received; or NULL */
 	struct stream *prev, *next; /* in c2s->blocked */
 	uint64_t heard;		    /* loop_now() of the last byte */
 	UT_hash_handle hh;
@@ -95,6 +97,14 @@ const char *stream_state_name(enum stream_state state);
  * stream lives on in STATE_CLOSING until the connection has ended. */
 void stream_fail(struct stream *s, enum stream_error condition,
 		 const char *text);
+
+/* The same with an element of another namespace in the error (section
+ * 4.9.4), as XML. */
+void stream_fail_extra(struct stream *s, enum stream_error condition,
+		       const char *text, const char *extra);
+
+/* Cuts the connection, as if the network had: the session may be resumed. */
+void stream_cut(struct stream *s, const char *reason);
 
 /* Ends it in an orderly way (section 4.4); `reason` is for the log. */
 void stream_close(struct stream *s, const char *reason);

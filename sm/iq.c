@@ -209,7 +209,8 @@ static void to_resource(struct task *task, bool request)
 		session_by_resource(user, jid_resource(task->to));
 
 	if (session != NULL && !(request && leaks_presence(task)))
-		session_send(session, task->stanza);
+		session_deliver(session, task->stanza, task->origin,
+				task->work);
 	else if (request)
 		route_error(user->sm, task->stanza, STANZA_SERVICE_UNAVAILABLE,
 			    NULL);

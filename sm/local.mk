@@ -21,7 +21,10 @@ chappe_sm_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
 
 # The core: domains, users, sessions, log-ins, the way of a stanza.
 sm_libsm_a_SOURCES += sm/sm.c sm/sm.h
-sm_libsm_a_SOURCES += sm/work.c
+sm_libsm_a_SOURCES += sm/work.c sm/work.h
+sm_libsm_a_SOURCES += sm/management.c sm/management.h
+sm_libsm_a_SOURCES += sm/management_sleep.c
+sm_libsm_a_SOURCES += sm/management_resume.c
 sm_libsm_a_SOURCES += sm/metrics.c
 sm_libsm_a_SOURCES += sm/domain.c sm/domain.h
 sm_libsm_a_SOURCES += sm/user.c sm/user.h

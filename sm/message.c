@@ -6,6 +6,7 @@
  */
 #include "sm/message_rules.h"
 
+#include "sm/management.h"
 #include "sm/module.h"
 #include "sm/offline.h"
 
@@ -23,26 +24,59 @@ static int best_priority(const struct user *user)
 	return best;
 }
 
-static void deliver(struct user *user, const struct stanza *stanza, int least)
+/* A message on its way to a user's clients. */
+struct delivery {
+	struct user *user;
+	struct stanza *stanza;
+	const char *origin; /* may be NULL */
+	struct work *work;  /* may be NULL */
+};
+
+static void deliver_one(const struct delivery *delivery,
+			struct session *session)
+{
+	session_deliver(session, delivery->stanza, delivery->origin,
+			delivery->work);
+}
+
+/* Those who have a connection come first. When one of them has it, a session
+ * that is asleep need not have it stored. */
+static void deliver(const struct delivery *delivery, int least)
 {
 	struct session *session;
+	bool any = false;
 
-	DL_FOREACH(user->sessions, session) {
-		if (session->available && session->priority >= least)
-			session_send(session, stanza);
+	DL_FOREACH(delivery->user->sessions, session) {
+		if (!session->available || session->priority < least ||
+		    !session_is_awake(session))
+			continue;
+		deliver_one(delivery, session);
+		any = true;
+	}
+	DL_FOREACH(delivery->user->sessions, session) {
+		if (!session->available || session->priority < least ||
+		    session_is_awake(session))
+			continue;
+		if (any)
+			management_keep(session, delivery->stanza,
+					delivery->origin);
+		else
+			deliver_one(delivery, session);
 	}
 }
 
-static enum verdict keep(struct user *user, struct stanza *stanza,
-			 struct work *work)
+static enum verdict keep(const struct delivery *delivery)
 {
+	struct user *user = delivery->user;
 	struct sm *sm = user->sm;
 
 	for (size_t i = 0; i < sm->module_count; i++) {
 		const struct sm_module *module = sm->modules[i];
 
 		if (module->message_offline != NULL &&
-		    module->message_offline(user, stanza, work) == DONE)
+		    module->message_offline(user, delivery->stanza,
+					    delivery->origin,
+					    delivery->work) == DONE)
 			return DONE;
 	}
 	return PASS;
@@ -61,60 +95,65 @@ static void drop(struct user *user, const struct stanza *stanza)
 		  LOG_S("type", element_attr(stanza->root, "type")));
 }
 
-static void store(struct user *user, struct stanza *stanza, struct work *work)
+static void store(const struct delivery *delivery)
 {
+	const struct stanza *stanza = delivery->stanza;
+
 	if (!message_is_lasting(stanza))
-		drop(user, stanza);
-	else if (message_forbids_store(stanza) ||
-		 keep(user, stanza, work) != DONE)
-		refuse(user, stanza);
+		drop(delivery->user, stanza);
+	else if (message_forbids_store(stanza) || keep(delivery) != DONE)
+		refuse(delivery->user, stanza);
 }
 
 /* While older messages are still coming from the storage this one must not
  * overtake them: it goes behind them. True when it did. */
-static bool queue_behind(struct user *user, const struct session *session,
-			 enum message_type type, struct stanza *stanza,
-			 struct work *work)
+static bool queue_behind(const struct delivery *delivery,
+			 const struct session *session,
+			 enum message_type type)
 {
+	const struct stanza *stanza = delivery->stanza;
+
 	return (type == MESSAGE_CHAT || type == MESSAGE_NORMAL) &&
-	       offline_is_flooding(user, session) &&
+	       offline_is_flooding(delivery->user, session) &&
 	       message_is_lasting(stanza) && !message_forbids_store(stanza) &&
-	       keep(user, stanza, work) == DONE;
+	       keep(delivery) == DONE;
 }
 
-static void handle(struct user *user, struct stanza *stanza,
-		   enum message_place place, struct session *session,
-		   struct work *work)
+static void handle(const struct delivery *delivery, enum message_place place,
+		   struct session *session)
 {
-	enum message_type type = message_type_of(stanza);
+	struct user *user = delivery->user;
+	enum message_type type = message_type_of(delivery->stanza);
 	int best = best_priority(user);
 
 	switch (message_fate(type, place, best >= 0)) {
 	case FATE_RESOURCE:
-		if (!queue_behind(user, session, type, stanza, work))
-			session_send(session, stanza);
+		if (!queue_behind(delivery, session, type))
+			deliver_one(delivery, session);
 		break;
 	case FATE_BEST:
-		if (!queue_behind(user, NULL, type, stanza, work))
-			deliver(user, stanza, best);
+		if (!queue_behind(delivery, NULL, type))
+			deliver(delivery, best);
 		break;
 	case FATE_ALL:
-		deliver(user, stanza, 0);
+		deliver(delivery, 0);
 		break;
 	case FATE_STORE:
-		store(user, stanza, work);
+		store(delivery);
 		break;
 	case FATE_REFUSE:
-		refuse(user, stanza);
+		refuse(user, delivery->stanza);
 		break;
 	case FATE_DROP:
-		drop(user, stanza);
+		drop(user, delivery->stanza);
 		break;
 	}
 }
 
 void message_to_user(struct task *task)
 {
+	struct delivery delivery = { task->user, task->stanza, task->origin,
+				     task->work };
 	struct user *user = task->user;
 	struct session *session = NULL;
 	enum message_place place = PLACE_BARE;
@@ -126,14 +165,15 @@ void message_to_user(struct task *task)
 	/* A session outlives its account for a moment. */
 	if (!user->has_account && place != PLACE_RESOURCE)
 		place = PLACE_NO_ACCOUNT;
-	handle(user, task->stanza, place, session, task->work);
+	handle(&delivery, place, session);
 }
 
 void message_redeliver(struct user *user, struct stanza *stanza,
-		       struct work *work)
+		       const char *origin, struct work *work)
 {
-	handle(user, stanza,
-	       user->has_account ? PLACE_NO_RESOURCE : PLACE_NO_ACCOUNT, NULL,
-	       work);
+	struct delivery delivery = { user, stanza, origin, work };
+
+	handle(&delivery,
+	       user->has_account ? PLACE_NO_RESOURCE : PLACE_NO_ACCOUNT, NULL);
 	stanza_free(&stanza);
 }

@@ -96,6 +96,7 @@ struct sm_module {
 	 * RFC 6121's answer being "store": DONE when it is kept. */
 	enum verdict (*message_offline)(struct user *user,
 					struct stanza *stanza,
+					const char *origin,
 					struct work *work);
 	/* Elements for disco#info of the server beyond features (XEP-0128
 	 * forms, identities). */

@@ -12,4 +12,26 @@
 bool offline_is_flooding(const struct user *user,
 			 const struct session *session);
 
+/* What is told of a message of a session that is asleep. */
+struct offline_held {
+	const char *id;	  /* of its stream management */
+	uint64_t number;  /* to that client */
+	const char *origin; /* may be NULL */
+	int64_t stamp;
+};
+
+/* Stores a message of a session that is asleep: for its client, which gets it
+ * from memory when it comes back, and for anybody else if it does not. False
+ * when it cannot be kept. `work` is held until it is durable. */
+bool offline_hold(struct user *user, struct stanza *stanza,
+		  const struct offline_held *held, struct work *work);
+
+/* Nothing is sent to it any more. */
+void offline_asleep(struct session *session);
+
+/* Such a session is awake again, or has ended: what is stored goes on its
+ * way, to this session, or to any that takes messages. */
+void offline_collect(struct session *session);
+void offline_offer(struct user *user);
+
 #endif

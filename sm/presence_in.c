@@ -54,7 +54,8 @@ static void deliver(struct task *task)
 	if (!jid_is_full(task->to)) {
 		DL_FOREACH(user->sessions, session) {
 			if (session->available)
-				session_send(session, task->stanza);
+				session_deliver(session, task->stanza,
+						task->origin, task->work);
 		}
 		return;
 	}
@@ -63,7 +64,7 @@ static void deliver(struct task *task)
 		return;
 	if (str_equal(element_attr(task->stanza->root, "type"), "error"))
 		presence_directed_forget(session, jid_full(task->from));
-	session_send(session, task->stanza);
+	session_deliver(session, task->stanza, task->origin, task->work);
 }
 
 void presence_to_user(struct task *task)

@@ -90,11 +90,14 @@ void route_from_session(struct session *session, struct stanza *stanza,
 /* -- anywhere -------------------------------------------------------------- */
 
 static enum link_sent route_away(struct sm *sm, const struct stanza *stanza,
-				 const struct jid *to, const char *origin)
+				 const struct jid *to, const char *origin,
+				 struct work *work)
 {
+	enum link_sent sent;
 	struct envelope envelope = {
 		.to = jid_full(to),
 		.origin = origin,
+		.token = work_token(work),
 	};
 
 	if (sm->link == NULL)
@@ -103,7 +106,10 @@ static enum link_sent route_away(struct sm *sm, const struct stanza *stanza,
 	stanza_write(stanza, &sm->out);
 	envelope.payload = buf_data(&sm->out);
 	envelope.payload_len = sm->out.len;
-	return link_send(sm->link, &envelope);
+	sent = link_send(sm->link, &envelope);
+	if (sent == LINK_SENT)
+		work_hold(work);
+	return sent;
 }
 
 static void no_route(struct sm *sm, const struct stanza *stanza,
@@ -141,7 +147,8 @@ void route_stanza(struct sm *sm, struct stanza *stanza, const char *origin,
 		    (jid_local(to) == NULL || user_is_ours(sm, to))) {
 			task_add(sm, domain, stanza, from, to, origin, work);
 		} else {
-			if (route_away(sm, stanza, to, origin) != LINK_SENT)
+			if (route_away(sm, stanza, to, origin, work) !=
+			    LINK_SENT)
 				no_route(sm, stanza, domain);
 			stanza_free(&stanza);
 		}

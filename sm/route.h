@@ -73,7 +73,7 @@ int stanza_kind(const struct stanza *stanza);
 /* A stanza that a client did not get: a message goes to another resource or
  * offline, a request is answered with an error. Takes the stanza. */
 void route_leftover(struct sm *sm, struct stanza *stanza,
-		    const char *origin);
+		    const char *origin, struct work *work);
 
 /* -- inbound rules, for a task whose user is READY; do not take the task  */
 
@@ -81,7 +81,7 @@ void route_leftover(struct sm *sm, struct stanza *stanza,
 void message_to_user(struct task *task);
 /* A message for a session that ended before its client had it. Takes it. */
 void message_redeliver(struct user *user, struct stanza *stanza,
-		       struct work *work);
+		       const char *origin, struct work *work);
 
 /* sm/presence.c: presence of all types, to a bare or full JID of ours. */
 void presence_to_user(struct task *task);

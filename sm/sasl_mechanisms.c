@@ -113,6 +113,7 @@ static enum link_sent tell(struct sm *sm, struct sm_domain *domain,
 	}
 	if (domain->options->registration)
 		element_set_attr(control->root, "registration", "true");
+	element_set_attr(control->root, "management", "true");
 	sasl_mechanisms_write(domain, control->root);
 	sent = sm_send_control(sm, c2s, NULL, control);
 	stanza_free(&control);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "sm/management.h"
 #include "sm/peer.h"
 #include "sm/route.h"
 #include "util/base/mem.h"
@@ -39,7 +40,7 @@ struct session *session_by_resource(const struct user *user,
 /* -- from the client ------------------------------------------------------- */
 
 static void session_closed(struct sm *sm, const struct envelope *envelope,
-			   const struct stanza *control)
+			   const struct stanza *control, struct work *work)
 {
 	struct session *session = session_find(sm, envelope->session);
 	const char *reason = element_attr(control->root, "reason");
@@ -53,7 +54,32 @@ static void session_closed(struct sm *sm, const struct envelope *envelope,
 			    LOG_S("from", envelope->from));
 		return;
 	}
-	session_end(session, reason != NULL ? reason : "closed");
+	if (reason == NULL)
+		reason = "closed";
+	if (element_attr(control->root, "cut") != NULL)
+		session_cut(session, reason, work);
+	else
+		session_end_with(session, reason, work);
+}
+
+/* The c2s could not write it any more. The stream is over, or will be in a
+ * moment; a managed session has its own list of what was not received. */
+static void session_returned(struct sm *sm, const struct envelope *envelope,
+			     const struct stanza *control, struct work *work)
+{
+	const struct element *element = element_first(control->root);
+	struct session *session = session_find(sm, envelope->session);
+	struct stanza *stanza;
+
+	if (element == NULL)
+		return;
+	if (session != NULL && str_equal(session->c2s, envelope->from))
+		session_end_with(session, "the stream has ended", work);
+	stanza = stanza_from_element(element);
+	if (stanza_kind(stanza) >= 0)
+		route_leftover(sm, stanza, NULL, work);
+	else
+		stanza_free(&stanza);
 }
 
 void session_control(struct sm *sm, const struct envelope *envelope,
@@ -61,20 +87,20 @@ void session_control(struct sm *sm, const struct envelope *envelope,
 {
 	const char *name = control->root->name;
 
-	/* All of these are done, or begun in memory, when this returns: after
-	 * a crash the c2s begins again. */
-	(void)work;
 	if (envelope->session == NULL)
 		return;
 	if (str_equal(name, "closed"))
-		session_closed(sm, envelope, control);
+		session_closed(sm, envelope, control, work);
+	else if (str_equal(name, "returned"))
+		session_returned(sm, envelope, control, work);
 	else
+		/* Done, or begun in memory, when this returns: after a crash
+		 * the c2s begins again. */
 		session_open(sm, envelope, control);
 }
 
-/* The number in "SESSION/NUMBER"; 0 when it is not of this session. */
-static uint64_t origin_number(const struct session *session,
-			      const char *origin)
+uint64_t session_origin_number(const struct session *session,
+			       const char *origin)
 {
 	size_t len = strlen(session->id);
 	uint64_t number = 0;
@@ -122,9 +148,10 @@ void session_envelope(struct sm *sm, const struct envelope *envelope,
 			    LOG_S("from", envelope->from));
 		return;
 	}
-	number = origin_number(session, envelope->origin);
+	number = session_origin_number(session, envelope->origin);
 	if (number != 0 && number <= session->last_origin) {
 		sm->stats.repeats++;
+		work_join(session, number, work);
 		return;
 	}
 	stanza = envelope_parse(envelope, sm->parser, &err);
@@ -135,8 +162,10 @@ void session_envelope(struct sm *sm, const struct envelope *envelope,
 		session_kick(session, STREAM_NOT_WELL_FORMED, NULL);
 		return;
 	}
-	if (number != 0)
+	if (number != 0) {
 		session->last_origin = number;
+		work_of_session(work, session, number);
+	}
 	session_received(session, stanza, envelope->origin, work);
 }
 
@@ -183,10 +212,12 @@ void session_received(struct session *session, struct stanza *stanza,
 
 /* -- to the client --------------------------------------------------------- */
 
-static void session_hold(struct session *session, const char *xml, size_t len)
+static void session_hold(struct session *session, const char *xml, size_t len,
+			 struct work *work)
 {
 	struct held *held = mem_alloc(sizeof(*held) + len + 1);
 
+	held->work = work_hold(work);
 	held->len = len;
 	memcpy(held->xml, xml, len);
 	if (session->held_last != NULL)
@@ -202,35 +233,56 @@ static void session_hold(struct session *session, const char *xml, size_t len)
 }
 
 static enum link_sent session_transmit(struct session *session,
-				       const char *xml, size_t len)
+				       const char *xml, size_t len,
+				       struct work *work)
 {
+	enum link_sent sent;
 	struct envelope envelope = {
 		.at = session->c2s,
 		.session = session->id,
 		.payload = xml,
 		.payload_len = len,
+		.token = work_token(work),
 	};
 
 	if (session->sm->link == NULL)
 		return LINK_NO_ROUTE;
-	return link_send(session->sm->link, &envelope);
+	sent = link_send(session->sm->link, &envelope);
+	if (sent == LINK_SENT)
+		work_hold(work);
+	return sent;
+}
+
+bool session_is_awake(const struct session *session)
+{
+	return session->management == NULL || !session->management->asleep;
 }
 
 void session_send(struct session *session, const struct stanza *stanza)
+{
+	session_deliver(session, stanza, NULL, NULL);
+}
+
+void session_deliver(struct session *session, const struct stanza *stanza,
+		     const char *origin, struct work *work)
 {
 	struct sm *sm = session->sm;
 	int kind = stanza_kind(stanza);
 
 	if (kind >= 0)
 		sm->stats.stanzas_out[kind]++;
+	if (session->management != NULL) {
+		management_send(session, stanza, origin, work);
+		return;
+	}
 	buf_clear(&sm->out, 65536);
 	stanza_write(stanza, &sm->out);
 	if (session->held == NULL &&
-	    session_transmit(session, buf_data(&sm->out), sm->out.len) ==
+	    session_transmit(session, buf_data(&sm->out), sm->out.len, work) ==
 		    LINK_SENT)
 		return;
 	peer_missed(session->peer);
-	session_hold(session, buf_data(&sm->out), sm->out.len);
+	session_hold(session, buf_data(&sm->out), sm->out.len, work);
 }
 
 void session_flush_held(struct session *session)
@@ -238,8 +290,8 @@ void session_flush_held(struct session *session)
 	struct held *held;
 
 	while ((held = session->held) != NULL) {
-		if (session_transmit(session, held->xml, held->len) !=
-		    LINK_SENT) {
+		if (session_transmit(session, held->xml, held->len,
+				     held->work) != LINK_SENT) {
 			peer_missed(session->peer);
 			return;
 		}
@@ -247,8 +299,11 @@ void session_flush_held(struct session *session)
 		if (session->held == NULL)
 			session->held_last = NULL;
 		session->held_count--;
+		work_release(&held->work);
 		mem_free(held);
 	}
+	if (session->management != NULL)
+		management_flush(session, false);
 }
 
 void session_answer(struct sm *sm, const char *c2s, const char *id,
@@ -260,7 +315,8 @@ void session_answer(struct sm *sm, const char *c2s, const char *id,
 
 void session_tell(struct session *session, struct stanza *control)
 {
-	if (sm_send_control(session->sm, session->c2s, session->id,
+	if (session->c2s != NULL &&
+	    sm_send_control(session->sm, session->c2s, session->id,
 			    control) != LINK_SENT)
 		peer_missed(session->peer);
 	stanza_free(&control);

@@ -8,6 +8,7 @@
 #define SM_SESSION_H
 
 #include "sm/user.h"
+#include "sm/work.h"
 
 /* An address that was sent directed presence (RFC 6121 section 4.6). */
 struct directed {
@@ -18,6 +19,7 @@ struct directed {
 /* A stanza as XML that waits until its c2s is there again. */
 struct held {
 	struct held *next;
+	struct work *work;
 	size_t len;
 	char xml[];
 };
@@ -26,7 +28,8 @@ struct session {
 	struct sm *sm;
 	struct user *user;
 	char *id;      /* docs/link.md: unique for ever */
-	const char *c2s; /* instance that holds the stream; the peer's */
+	const char *c2s; /* instance that holds the stream; the peer's; NULL
+			    while asleep (sm/management.h) */
 	struct peer *peer; /* the same as a process (sm/peer.h) */
 	struct jid *jid; /* full */
 	char *address;	 /* of the client, for log and throttle */
@@ -34,6 +37,8 @@ struct session {
 	char *lang;	 /* of the client's stream header; NULL */
 	int64_t since;	    /* microseconds since 1970 */
 	uint64_t last_origin; /* number of the newest stanza taken from it */
+	struct work *works;   /* of its stanzas, in order (sm/work.c) */
+	struct management *management; /* XEP-0198; NULL: not enabled */
 	bool interested;    /* asked for the roster (RFC 6121 section 2.1.6) */
 	bool available;	    /* sent initial presence */
 	int priority;	    /* -128..127, of the last presence */
@@ -63,8 +68,17 @@ void session_received(struct session *session, struct stanza *stanza,
 		      const char *origin, struct work *work);
 
 /* Sends a stanza to the client; the stanza stays the caller's. Never ends
- * the session: when the c2s is not there the stanza waits for it. */
+ * the session: when the c2s is not there the stanza waits for it. `origin` is
+ * the stanza's (docs/link.md section 4), `work` is held until it is in the
+ * hands of the c2s; both may be NULL. */
+void session_deliver(struct session *session, const struct stanza *stanza,
+		     const char *origin, struct work *work);
+
+/* The same for what we say ourselves. */
 void session_send(struct session *session, const struct stanza *stanza);
+
+/* There is a stream, or there will be one again in a moment. */
+bool session_is_awake(const struct session *session);
 
 /* Ends the client's stream with a stream error; the session is gone on
  * return: unavailable presence goes out, as if it had closed. */
@@ -75,6 +89,15 @@ void session_kick(struct session *session, enum stream_error condition,
  * client did not get goes elsewhere; the session is gone on return. */
 void session_end(struct session *session, const char *reason);
 
+/* The same; `work` is held until what went elsewhere is there. */
+void session_end_with(struct session *session, const char *reason,
+		      struct work *work);
+
+/* The stream was cut: a session that the client may resume stays, others
+ * end. */
+void session_cut(struct session *session, const char *reason,
+		 struct work *work);
+
 /* Another sm has the session now: forgets it; nobody sees anything. */
 void session_release(struct session *session);
 
@@ -83,6 +106,10 @@ void session_forget(struct session *session);
 
 /* What the snapshot says has changed; it is sent at the end of the turn. */
 void session_changed(struct session *session);
+
+/* The number in "SESSION/NUMBER"; 0 when it is not of this session. */
+uint64_t session_origin_number(const struct session *session,
+			       const char *origin);
 
 struct session *session_find(struct sm *sm, const char *id);
 struct session *session_by_resource(const struct user *user,
@@ -106,7 +133,7 @@ void session_tell(struct session *session, struct stanza *control);
 
 struct opening;
 
-/* The elements `open` and `reopen`. */
+/* The elements `open`, `resume` and `reopen`. */
 void session_open(struct sm *sm, const struct envelope *envelope,
 		  const struct stanza *control);
 

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "sm/management.h"
 #include "sm/module.h"
 #include "sm/peer.h"
 #include "sm/route.h"
@@ -34,8 +35,11 @@ static void session_free(struct session *session)
 
 	while ((held = session->held) != NULL) {
 		session->held = held->next;
+		work_release(&held->work);
 		mem_free(held);
 	}
+	management_free(&session->management);
+	works_orphan(session);
 	LL_FOREACH_SAFE(session->directed, directed, next)
 		mem_free(directed);
 	for (size_t i = 0; i < sm->module_count; i++)
@@ -59,7 +63,7 @@ void session_forget(struct session *session)
 
 /* What the client did not get, in order, once the session is no longer one
  * that it could be sent to. */
-static void held_leave(struct sm *sm, struct held *held)
+static void held_leave(struct sm *sm, struct held *held, struct work *work)
 {
 	while (held != NULL) {
 		struct held *next = held->next;
@@ -68,7 +72,9 @@ static void held_leave(struct sm *sm, struct held *held)
 				     held->len, NULL);
 
 		if (stanza != NULL)
-			route_leftover(sm, stanza, NULL);
+			route_leftover(sm, stanza, NULL,
+				       held->work != NULL ? held->work : work);
+		work_release(&held->work);
 		mem_free(held);
 		held = next;
 	}
@@ -86,9 +92,28 @@ static void run_closed_hooks(struct session *session)
 
 void session_end(struct session *session, const char *reason)
 {
+	session_end_with(session, reason, NULL);
+}
+
+void session_cut(struct session *session, const char *reason,
+		 struct work *work)
+{
+	struct management *m = session->management;
+
+	if (m != NULL && m->resumable && !m->overflow && !session->ending)
+		management_sleep(session, reason, work);
+	else
+		session_end_with(session, reason, work);
+}
+
+void session_end_with(struct session *session, const char *reason,
+		      struct work *work)
+{
 	struct sm *sm = session->sm;
 	struct user *user = session->user;
+	struct unacked *queue;
 	struct held *held;
+	bool stored;
 
 	if (session->ending)
 		return;
@@ -97,13 +122,17 @@ void session_end(struct session *session, const char *reason)
 		 LOG_S("jid", jid_full(session->jid)),
 		 LOG_S("reason", reason));
 	user_pin(user);
+	if (session->management != NULL)
+		management_remember(session);
 	run_closed_hooks(session);
 	presence_session_closed(session);
 	session_unlink(session);
 	held = session->held;
 	session->held = NULL;
+	queue = management_take(session, &stored);
 	session_free(session);
-	held_leave(sm, held);
+	held_leave(sm, held, work);
+	management_leave(sm, user, queue, stored, work);
 	user_unpin(user);
 }
 
@@ -134,7 +163,8 @@ void session_kick(struct session *session, enum stream_error condition,
 	element_set_attr(control->root, "condition",
 			 stream_error_condition(condition));
 	element_set_attr(control->root, "text", text);
-	sm_send_control(sm, session->c2s, session->id, control);
+	if (session->c2s != NULL)
+		sm_send_control(sm, session->c2s, session->id, control);
 	stanza_free(&control);
 	session_end(session, stream_error_condition(condition));
 }
@@ -146,6 +176,6 @@ void session_c2s_gone(struct sm *sm, struct peer *peer)
 	openings_cancel(sm, NULL, peer);
 	HASH_ITER(hh, sm->sessions, session, next) {
 		if (session->peer == peer)
-			session_end(session, "c2s is gone");
+			session_cut(session, "c2s is gone", NULL);
 	}
 }

@@ -3,8 +3,11 @@
  * Opens sessions: checks the ticket, waits for the user to be loaded, binds
  * the resource (RFC 6120 section 7), or restores what a snapshot says.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "sm/management.h"
 #include "sm/module.h"
 #include "sm/peer.h"
 #include "sm/session.h"
@@ -13,7 +16,8 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
-#define LANG_MAX 35 /* bytes of a language tag */
+#define LANG_MAX   35 /* bytes of a language tag */
+#define NUMBER_MAX 24
 
 /* A session that somebody asked for, while its user is being loaded. */
 struct opening {
@@ -25,6 +29,8 @@ struct opening {
 	char *address, *tls, *lang, *old_session;
 	struct buf snapshot; /* XML, of a reopen */
 	bool again;	     /* it is a reopen */
+	char *resume;	     /* SM-ID of a resume */
+	uint32_t h;	     /* that the client has got */
 	UT_hash_handle hh;   /* by id */
 };
 
@@ -79,6 +85,7 @@ static void opening_free(struct opening *opening)
 	mem_free(opening->tls);
 	mem_free(opening->lang);
 	mem_free(opening->old_session);
+	mem_free(opening->resume);
 	buf_free(&opening->snapshot);
 	mem_free(opening);
 	user_unpin(user);
@@ -251,6 +258,65 @@ static void open_again(struct opening *opening)
 	session_start(session, "session.reopen");
 }
 
+/* XEP-0198 section 5. `h` NULL: nothing is known of that session. */
+static void refuse_resume(struct sm *sm, const char *c2s, const char *id,
+			  enum stanza_error error, const uint32_t *h)
+{
+	struct stanza *control = sm_control_new("refused");
+	const char *condition = stanza_error_condition(error);
+	char text[NUMBER_MAX];
+
+	log_info(sm->log, "session.not-resumed", LOG_S("sid", id),
+		 LOG_S("c2s", c2s), LOG_S("condition", condition));
+	element_set_attr(control->root, "condition", condition);
+	if (h != NULL) {
+		snprintf(text, sizeof(text), "%" PRIu32, *h);
+		element_set_attr(control->root, "h", text);
+	}
+	session_answer(sm, c2s, id, control);
+}
+
+/* It has got more than it was sent: a stream error (section 6). */
+static void refuse_count(struct sm *sm, const struct opening *opening,
+			 const struct management *m)
+{
+	struct stanza *control = sm_control_new("refused");
+	char text[NUMBER_MAX];
+
+	snprintf(text, sizeof(text), "%" PRIu32, (uint32_t)m->sent);
+	element_set_attr(control->root, "condition", "undefined-condition");
+	element_set_attr(control->root, "sent", text);
+	session_answer(sm, opening->peer->name, opening->id, control);
+}
+
+static void resume(struct opening *opening)
+{
+	struct session *session =
+		management_find(opening->user, opening->resume);
+	struct comeback back = { .id = opening->id, .h = opening->h };
+	uint64_t number;
+	uint32_t h;
+
+	if (session == NULL) {
+		refuse_resume(opening->sm, opening->peer->name, opening->id,
+			      STANZA_ITEM_NOT_FOUND,
+			      management_ended(opening->user, opening->resume,
+					       &h) ? &h : NULL);
+		return;
+	}
+	if (!management_number(session->management, opening->h, &number)) {
+		refuse_count(opening->sm, opening, session->management);
+		return;
+	}
+	back.peer = opening->peer;
+	back.address = opening->address;
+	back.tls = opening->tls;
+	back.lang = opening->lang;
+	opening->peer = NULL;
+	opening->address = opening->tls = opening->lang = NULL;
+	management_resume(session, &back);
+}
+
 static void opening_ready(struct user *user, void *ctx)
 {
 	struct opening *opening = ctx;
@@ -261,6 +327,9 @@ static void opening_ready(struct user *user, void *ctx)
 		if (opening->again)
 			refuse_again(sm, c2s, opening->id,
 				     STREAM_INTERNAL_SERVER_ERROR);
+		else if (opening->resume != NULL)
+			refuse_resume(sm, c2s, opening->id,
+				      STANZA_INTERNAL_SERVER_ERROR, NULL);
 		else
 			refuse(sm, c2s, opening->id,
 			       STANZA_INTERNAL_SERVER_ERROR, "wait");
@@ -271,6 +340,8 @@ static void opening_ready(struct user *user, void *ctx)
 		else
 			refuse(sm, c2s, opening->id,
 			       STANZA_NOT_ALLOWED, NULL);
+	} else if (opening->resume != NULL) {
+		resume(opening);
 	} else if (opening->again) {
 		open_again(opening);
 	} else {
@@ -324,6 +395,20 @@ static char *language(const struct element *element)
 	return mem_strdup(lang);
 }
 
+static void read_resume(struct opening *opening, const struct element *element)
+{
+	const char *h = element_attr(element, "h");
+	uint64_t value = 0;
+
+	if (!str_equal(element->name, "resume"))
+		return;
+	opening->resume = mem_strdup(element_attr(element, "previd"));
+	if (opening->resume == NULL)
+		opening->resume = mem_strdup("");
+	if (h != NULL && str_to_u64(h, 0, UINT32_MAX, &value) == 0)
+		opening->h = (uint32_t)value;
+}
+
 static void opening_start(struct sm *sm, const struct envelope *envelope,
 			  const struct element *element, bool again,
 			  struct sm_domain *domain, const struct jid *jid)
@@ -343,6 +428,7 @@ static void opening_start(struct sm *sm, const struct envelope *envelope,
 	opening->old_session =
 		mem_strdup(element_attr(element, "old-session"));
 	opening->again = again;
+	read_resume(opening, element);
 	/* What is not base64 leaves it empty, as does no snapshot. */
 	if (again)
 		base64_decode(&opening->snapshot, text, strlen(text));

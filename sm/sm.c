@@ -7,6 +7,7 @@
 
 #include "sm/admin.h"
 #include "sm/domain.h"
+#include "sm/management.h"
 #include "sm/module.h"
 #include "sm/peer.h"
 #include "sm/registration.h"
@@ -57,7 +58,9 @@ static void control_received(struct sm *sm, const struct envelope *envelope,
 	struct stanza *control = envelope_parse(envelope, sm->parser, &err);
 	const char *name = control != NULL ? control->root->name : NULL;
 
-	if (control == NULL || !str_equal(control->root->ns, NS_LINK))
+	if (control != NULL && str_equal(control->root->ns, NS_SM))
+		management_control(sm, envelope, control);
+	else if (control == NULL || !str_equal(control->root->ns, NS_LINK))
 		log_warning(sm->log, "control.malformed",
 			    LOG_S("from", envelope->from),
 			    LOG_S("reason", control == NULL ?
@@ -65,7 +68,8 @@ static void control_received(struct sm *sm, const struct envelope *envelope,
 	else if (sasl_is_control(name))
 		sasl_control(sm, envelope, control);
 	else if (str_equal(name, "open") || str_equal(name, "reopen") ||
-		 str_equal(name, "closed"))
+		 str_equal(name, "closed") || str_equal(name, "resume") ||
+		 str_equal(name, "returned"))
 		session_control(sm, envelope, control, work);
 	else if (str_equal(name, "register"))
 		registration_control(sm, envelope, control, work);
@@ -95,6 +99,25 @@ static void on_received(struct link *link, const struct envelope *envelope,
 	else
 		route_received(sm, envelope, work);
 	work_release(&work);
+}
+
+static void on_delivered(struct link *link, uint64_t token, void *ctx)
+{
+	(void)link;
+	(void)ctx;
+	token_delivered(token);
+}
+
+static void on_drained(struct link *link, const char *at, void *ctx)
+{
+	struct sm *sm = ctx;
+	struct session *session, *next;
+
+	(void)link;
+	HASH_ITER(hh, sm->sessions, session, next) {
+		if (str_equal(session->c2s, at))
+			session_flush_held(session);
+	}
 }
 
 static void on_undelivered(struct link *link, const struct envelope *envelope,
@@ -143,7 +166,9 @@ static void on_state(struct link *link, bool connected, void *ctx)
 
 static const struct link_handlers handlers = {
 	.received = on_received,
+	.delivered = on_delivered,
 	.undelivered = on_undelivered,
+	.drained = on_drained,
 	.members = on_members,
 	.state = on_state,
 	.command = admin_command,
@@ -275,7 +300,7 @@ static void stop_step(struct timer *timer)
 
 	if (waited < STOP_MAX &&
 	    (storage_pending(sm) > 0 || sm->task_count > 0 ||
-	     sm->commands > 0)) {
+	     sm->commands > 0 || sm->works != NULL)) {
 		timer_start(&sm->stop_timer, sm->loop, STOP_STEP, stop_step);
 		return;
 	}
@@ -324,6 +349,7 @@ static void sm_free(void *state)
 	domains_close(sm);
 	tasks_free(sm);
 	users_free(sm);
+	works_free(sm);
 	modules_free(sm);
 	sasl_free(sm);
 	domains_free(sm);

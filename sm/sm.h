@@ -8,7 +8,7 @@
  *   domain   a host that this server serves, with its drivers (sm/domain.c)
  *   user     an account in memory, with roster and sessions (sm/user.h)
  *   session  a bound resource of a client at some c2s (sm/session.h)
- *   work     what keeps a received envelope unacknowledged (below)
+ *   work     what keeps a received envelope unacknowledged (sm/work.h)
  *   task     a stanza on its way to a local user or to the server (sm/route.h)
  */
 #ifndef SM_SM_H
@@ -28,6 +28,7 @@
 #include "util/xmpp/stream.h"
 
 struct sm_module;
+struct work;
 
 struct sm_domain {
 	char *name;
@@ -72,6 +73,7 @@ struct sm {
 	struct peer *peers;		 /* sm/peer.c: instances of c2s */
 	struct task *tasks, *tasks_last; /* sm/task.c: run at end of turn */
 	size_t task_count;		 /* waiting for a user included */
+	struct work *works;		 /* sm/work.c: not at their ends */
 	struct deferred run_tasks;
 	struct user_waiter *waiters, *waiters_last; /* sm/user.c: users ready */
 	struct deferred run_waiters;
@@ -92,15 +94,6 @@ struct sm {
 	struct timer stop_timer;
 	struct sm_stats stats;
 };
-
-/* Keeps a received envelope from being acknowledged until all that came of it
- * is done: stored, or handed on. Counted; the last release acknowledges. */
-struct work;
-
-/* Held once by the caller. */
-struct work *work_new(struct sm *sm, struct link_receipt receipt);
-struct work *work_hold(struct work *work); /* NULL is allowed, and stays NULL */
-void work_release(struct work **work);
 
 /* The domain of that name, NULL when we do not serve it. */
 struct sm_domain *sm_domain(const struct sm *sm, const char *name);

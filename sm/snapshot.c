@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "sm/session.h"
+#include "sm/management.h"
 #include "util/base/crypto.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -50,6 +50,7 @@ void snapshot_write(const struct session *session, struct buf *to)
 		element_set_attr(element_add(root, "directed", NS_SNAPSHOT),
 				 "jid", directed->jid);
 	}
+	management_write(session, root);
 	stanza_write(snapshot, to);
 	stanza_free(&snapshot);
 }
@@ -127,7 +128,8 @@ int snapshot_read(struct session *session, const char *xml, size_t len)
 	root = snapshot->root;
 	if (get_number(root, "since", 0, INT64_MAX, &since) != 0 ||
 	    get_number(root, "origin", 0, INT64_MAX, &origin) != 0 ||
-	    get_number(root, "priority", -128, 127, &priority) != 0) {
+	    get_number(root, "priority", -128, 127, &priority) != 0 ||
+	    management_read(session, root) != 0) {
 		stanza_free(&snapshot);
 		return -1;
 	}

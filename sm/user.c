@@ -88,6 +88,7 @@ static void user_free(struct user *user)
 		mem_free(user->module_data[i]);
 	mem_free(user->module_data);
 	jid_free(&user->jid);
+	mem_free(user->ended);
 	mem_free(user);
 }
 

@@ -2,20 +2,33 @@
  *
  * Messages for later (XEP-0160): kept in the storage when no resource can
  * take them, sent with the time they came (XEP-0203) to the first that can, in
- * order. A message is acknowledged to its sender's side when it is durable.
+ * order. A message is acknowledged to its sender's side when it is durable, and
+ * forgotten when a client's c2s has it.
  *
  * While stored messages are being sent ("the flood"), newer ones are stored
  * behind them (sm/message.c asks), so the flood ends when none is left.
  */
 #include "sm/offline.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sm/management.h"
 #include "sm/modules.h"
 #include "sm/stamp.h"
 #include "util/base/mem.h"
+#include "util/base/str.h"
 
 #define BATCH	  50
 #define CONGESTED 100	/* ms until the next look at a slow client's c2s */
 #define RETRY	  10000 /* ms until the next try when the storage is down */
+#define UNACKED	  200	/* stanzas that a client is given at once */
+#define RECENT	  64
+#define NUMBER_MAX 24
+
+/* What we need to know of a message beside it; never leaves the server. */
+#define NS_HELD "urn:chappe:held:0"
 
 struct flood {
 	struct session *session; /* NULL: there is none now */
@@ -24,6 +37,11 @@ struct flood {
 	bool running;	/* between its start and its end */
 	bool listing;	/* the storage was asked */
 	bool added;	/* a message was stored since it was asked */
+	/* Origins of the last that this session was sent: what was stored
+	 * twice, because a process died before it could say so, is sent
+	 * once. */
+	uint64_t recent[RECENT];
+	unsigned recent_at;
 	struct timer timer;
 };
 
@@ -47,7 +65,34 @@ struct keeping {
 	char *xml; /* for the error, if it cannot be kept */
 	size_t len;
 	struct work *work;
+	bool asleep; /* a session has it as well */
 };
+
+static void held_remove(struct stanza *stanza)
+{
+	struct element *held = element_child(stanza->root, "held", NS_HELD);
+
+	if (held != NULL)
+		element_remove(held);
+}
+
+static void held_add(struct stanza *stanza, const struct offline_held *held)
+{
+	struct element *element;
+	char number[NUMBER_MAX];
+
+	/* Nobody but us says such things. */
+	held_remove(stanza);
+	if (held->id == NULL && held->origin == NULL)
+		return;
+	element = element_add(stanza->root, "held", NS_HELD);
+	element_set_attr(element, "origin", held->origin);
+	if (held->id == NULL)
+		return;
+	snprintf(number, sizeof(number), "%" PRIu64, held->number);
+	element_set_attr(element, "id", held->id);
+	element_set_attr(element, "n", number);
+}
 
 /* The sender hears that the message was not kept. */
 static void keeping_failed(struct keeping *keeping, const char *reason)
@@ -58,10 +103,12 @@ static void keeping_failed(struct keeping *keeping, const char *reason)
 					     keeping->xml, keeping->len, NULL);
 
 	user->offline_count -= user->offline_count > 0;
+	if (stanza != NULL)
+		held_remove(stanza);
 	log_warning(sm->log, "offline.unavailable",
 		    LOG_S("user", jid_bare(user->jid)),
 		    LOG_S("reason", reason));
-	if (stanza != NULL)
+	if (stanza != NULL && !keeping->asleep)
 		route_error(sm, stanza, STANZA_INTERNAL_SERVER_ERROR, NULL);
 	stanza_free(&stanza);
 }
@@ -81,8 +128,8 @@ static void kept(const struct storage_result *result, void *ctx)
 	user_unpin(user);
 }
 
-static enum verdict keep(struct user *user, struct stanza *stanza,
-			 struct work *work)
+static bool hold(struct user *user, struct stanza *stanza,
+		 const struct offline_held *held, struct work *work)
 {
 	struct sm *sm = user->sm;
 	struct keeping *keeping;
@@ -92,21 +139,41 @@ static enum verdict keep(struct user *user, struct stanza *stanza,
 		sm->stats.offline_refused++;
 		log_notice(sm->log, "offline.full",
 			   LOG_S("user", jid_bare(user->jid)));
-		return PASS;
+		return false;
 	}
+	held_add(stanza, held);
 	stanza_write(stanza, &xml);
+	held_remove(stanza);
 	keeping = mem_new(struct keeping);
 	keeping->user = user;
 	keeping->len = xml.len;
 	keeping->xml = buf_take(&xml);
 	keeping->work = work_hold(work);
+	keeping->asleep = held->id != NULL;
 	user_pin(user);
 	user->offline_count++;
 	flood_of(user)->added = true;
 	storage_offline_add(user->domain->storage, jid_bare(user->jid),
-			    loop_time_us(sm->loop), 0, keeping->xml,
-			    keeping->len, kept, keeping);
-	return DONE;
+			    held->stamp, 0, keeping->xml, keeping->len, kept,
+			    keeping);
+	return true;
+}
+
+static enum verdict keep(struct user *user, struct stanza *stanza,
+			 const char *origin, struct work *work)
+{
+	struct offline_held held = {
+		.origin = origin,
+		.stamp = loop_time_us(user->sm->loop),
+	};
+
+	return hold(user, stanza, &held, work) ? DONE : PASS;
+}
+
+bool offline_hold(struct user *user, struct stanza *stanza,
+		  const struct offline_held *held, struct work *work)
+{
+	return hold(user, stanza, held, work);
 }
 
 /* -- sending ------------------------------------------------------------- */
@@ -120,6 +187,7 @@ static struct session *ready_session(const struct user *user,
 
 	DL_FOREACH(user->sessions, session) {
 		if (session != not_this && session->available &&
+		    session_is_awake(session) &&
 		    session->priority >= 0 &&
 		    (best == NULL || session->priority > best->priority))
 			best = session;
@@ -142,6 +210,47 @@ static void flood_wait(struct flood *flood, uint64_t ms)
 	timer_start(&flood->timer, flood->user->sm->loop, ms, flood_timer);
 }
 
+/* The session that it was stored for is awake: it has had it from memory, or
+ * has it on the way, and the work is held until it is there. */
+static bool is_taken(const struct user *user, const struct element *held,
+		     struct work *work)
+{
+	const char *id = element_attr(held, "id");
+	const char *number = element_attr(held, "n");
+	struct session *session =
+		id != NULL ? management_find(user, id) : NULL;
+	uint64_t n;
+
+	if (session == NULL || !session_is_awake(session))
+		return false;
+	if (number != NULL && str_to_u64(number, 0, UINT64_MAX, &n) == 0)
+		management_guard(session->management, n, work);
+	return true;
+}
+
+static bool is_new(struct flood *flood, const struct element *held,
+		   struct work *work)
+{
+	const char *origin =
+		held != NULL ? element_attr(held, "origin") : NULL;
+	const struct management *m = flood->session->management;
+	uint64_t hash;
+
+	if (held != NULL && is_taken(flood->user, held, work))
+		return false;
+	if (origin == NULL)
+		return true;
+	if (m != NULL && management_has(m, origin))
+		return false;
+	hash = management_hash(origin);
+	for (size_t i = 0; i < RECENT; i++) {
+		if (flood->recent[i] == hash)
+			return false;
+	}
+	flood->recent[flood->recent_at++ % RECENT] = hash;
+	return true;
+}
+
 static void removed(const struct storage_result *result, void *ctx)
 {
 	struct user *user = ctx;
@@ -154,10 +263,12 @@ static void removed(const struct storage_result *result, void *ctx)
 	user_unpin(user);
 }
 
-static void send_one(struct flood *flood, const struct offline_message *message)
+static void send_one(struct flood *flood, const struct offline_message *message,
+		     struct work *work)
 {
 	struct user *user = flood->user;
 	struct sm *sm = user->sm;
+	struct element *held;
 	struct stanza *stanza;
 
 	if (message->expires != 0 &&
@@ -174,27 +285,52 @@ static void send_one(struct flood *flood, const struct offline_message *message)
 			  LOG_N("id", message->id));
 		return;
 	}
-	stamp_delay(stanza, user->domain->name, message->stamp);
-	session_send(flood->session, stanza);
-	sm->stats.offline_delivered++;
+	held = element_child(stanza->root, "held", NS_HELD);
+	if (is_new(flood, held, work)) {
+		const char *origin =
+			held != NULL ? element_attr(held, "origin") : NULL;
+
+		if (held != NULL)
+			element_remove(held);
+		stamp_delay(stanza, user->domain->name, message->stamp);
+		session_deliver(flood->session, stanza, origin, work);
+		sm->stats.offline_delivered++;
+	}
 	stanza_free(&stanza);
 }
 
-/* The storage forgets them after the link to the c2s has them. */
+/* A part of the flood that is in the hands of a c2s, and can be forgotten. */
+struct batch {
+	struct user *user; /* pinned */
+	uint64_t upto;
+};
+
+static void batch_done(void *ctx)
+{
+	struct batch *batch = ctx;
+	struct user *user = batch->user;
+
+	storage_offline_remove(user->domain->storage, jid_bare(user->jid),
+			       batch->upto, removed, user);
+}
+
 static void send_batch(struct flood *flood, const struct storage_result *result)
 {
 	struct user *user = flood->user;
+	struct batch *batch = mem_new(struct batch);
+	struct work *work = work_new_call(user->sm, batch_done, batch);
 
+	batch->user = user;
+	user_pin(user);
 	for (size_t i = 0; i < result->count; i++) {
-		send_one(flood, &result->messages[i]);
+		send_one(flood, &result->messages[i], work);
 		flood->after = result->messages[i].id;
 	}
+	batch->upto = flood->after;
 	user->offline_count -= user->offline_count < result->count
 				       ? user->offline_count
 				       : result->count;
-	user_pin(user);
-	storage_offline_remove(user->domain->storage, jid_bare(user->jid),
-			       flood->after, removed, user);
+	work_release(&work);
 }
 
 static void listed(const struct storage_result *result, void *ctx)
@@ -228,13 +364,20 @@ static void listed(const struct storage_result *result, void *ctx)
 	user_unpin(user);
 }
 
+/* Neither its c2s nor its client has to take all at once. */
+static bool is_full(const struct session *session)
+{
+	return link_congested(session->sm->link, session->c2s) ||
+	       (session->management != NULL &&
+		session->management->count >= UNACKED);
+}
+
 static void flood_list(struct flood *flood)
 {
 	struct user *user = flood->user;
-	struct sm *sm = user->sm;
 
 	flood->running = true;
-	if (link_congested(sm->link, flood->session->c2s)) {
+	if (is_full(flood->session)) {
 		flood_wait(flood, CONGESTED);
 		return;
 	}
@@ -245,19 +388,44 @@ static void flood_list(struct flood *flood)
 			     flood->after, BATCH, listed, flood);
 }
 
-static void session_ready(struct session *session)
+static void flood_aim(struct flood *flood, struct session *session)
+{
+	flood->session = session;
+	memset(flood->recent, 0, sizeof(flood->recent));
+}
+
+static void flood_to(struct session *session)
 {
 	struct user *user = session->user;
 	struct flood *flood = flood_of(user);
 
 	flood->user = user;
 	if (flood->running && flood->session == NULL)
-		flood->session = session;
+		flood_aim(flood, session);
 	if (flood->running || user->offline_count == 0)
 		return;
 	timer_stop(&flood->timer);
-	flood->session = session;
+	flood_aim(flood, session);
 	flood_list(flood);
+}
+
+static void session_ready(struct session *session)
+{
+	if (session_is_awake(session))
+		flood_to(session);
+}
+
+void offline_collect(struct session *session)
+{
+	flood_to(session);
+}
+
+void offline_offer(struct user *user)
+{
+	struct session *session = ready_session(user, NULL);
+
+	if (session != NULL)
+		flood_to(session);
 }
 
 /* What was not sent goes to another resource, or stays. */
@@ -266,7 +434,12 @@ static void session_closed(struct session *session)
 	struct flood *flood = flood_of(session->user);
 
 	if (flood->session == session)
-		flood->session = ready_session(session->user, session);
+		flood_aim(flood, ready_session(session->user, session));
+}
+
+void offline_asleep(struct session *session)
+{
+	session_closed(session);
 }
 
 static void user_unloaded(struct user *user)

@@ -119,13 +119,13 @@ static void answer(struct link *link, const struct envelope *envelope,
 
 enum link_sent link_send(struct link *link, const struct envelope *envelope)
 {
+	const char *at = envelope->at ? envelope->at : "sm-1";
 	char *payload;
 
-	assert_non_null(envelope->at);
-	if (!current_epoch(link, envelope->at))
+	if (!current_epoch(link, at))
 		return LINK_NO_ROUTE;
 	payload = mem_strndup(envelope->payload, envelope->payload_len);
-	buf_addf(&link->sent, "%s %s %s\n", envelope->at,
+	buf_addf(&link->sent, "%s %s %s\n", at,
 		 envelope->origin ? strrchr(envelope->origin, '/') : "-",
 		 payload);
 	if (envelope->session)

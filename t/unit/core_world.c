@@ -23,6 +23,9 @@ struct link {
 	struct core_world *core;
 	const struct link_handlers *handlers;
 	void *ctx;
+	uint64_t *tokens; /* of what is delivered at the end of the turn */
+	size_t token_count;
+	struct deferred deliver;
 };
 
 /* -- the link -------------------------------------------------------------- */
@@ -55,6 +58,8 @@ void role_link_metrics(const struct link *link, struct buf *to)
 void link_close(struct link **link)
 {
 	(*link)->core->link = NULL;
+	loop_defer_cancel((*link)->core->world.loop, &(*link)->deliver);
+	mem_free((*link)->tokens);
 	mem_free(*link);
 	*link = NULL;
 }
@@ -108,6 +113,15 @@ void link_get_stats(const struct link *link, struct link_stats *stats)
 	*stats = (struct link_stats){ .sent = 0 };
 }
 
+static void deliver(struct deferred *deferred)
+{
+	struct link *link = container_of(deferred, struct link, deliver);
+
+	for (size_t i = 0; i < link->token_count; i++)
+		link->handlers->delivered(link, link->tokens[i], link->ctx);
+	link->token_count = 0;
+}
+
 enum link_sent link_send(struct link *link, const struct envelope *envelope)
 {
 	struct core_world *core = link->core;
@@ -126,6 +140,12 @@ enum link_sent link_send(struct link *link, const struct envelope *envelope)
 	sent->xml = mem_strndup(envelope->payload, envelope->payload_len);
 	sent->control = envelope->control;
 	LL_APPEND(core->sent, sent);
+	if (envelope->token != 0) {
+		link->tokens = mem_realloc(link->tokens, link->token_count + 1,
+					   sizeof(*link->tokens));
+		link->tokens[link->token_count++] = envelope->token;
+		loop_defer(core->world.loop, &link->deliver, deliver);
+	}
 	return LINK_SENT;
 }
 

@@ -13,6 +13,8 @@
 /* Counts holds, as the real one does. */
 struct work {
 	unsigned holds;
+	work_done_cb *done; /* of work_new_call(); NULL: world.work */
+	void *ctx;
 };
 
 struct sm_world {
@@ -25,7 +27,7 @@ struct sm_world {
 	struct work work;
 	struct buf routed;  /* what route_stanza() got, a line each */
 	struct buf errors;  /* "CONDITION to FROM" for each route_error() */
-	struct buf sent;    /* "RESOURCE XML" for each session_send() */
+	struct buf sent;    /* "RESOURCE XML" for each session_deliver() */
 	bool congested;     /* what link_congested() says */
 	struct auth *auth;  /* over the storage; NULL: cannot be written */
 	struct members *members; /* what link_members() gives */

@@ -158,7 +158,8 @@ static void test_stanzas(void **state)
 	client_expect_closed(&client);
 	/* There is no such session any more. */
 	world_say(&world, "sm-1", false, "<message/>");
-	sm_expect(&world, "sm-1 - <link:closed reason='no such session'/>");
+	sm_expect(&world,
+		  "sm-1 - <link:returned><message/></link:returned>");
 	client_free(&client);
 	world_stop(&world);
 }
@@ -401,7 +402,10 @@ static void test_never_reads(void **state)
 		world_run_for(world.loop, 2);
 	}
 	assert_int_equal(world.c2s->sessions, 0);
-	sm_expect(&world, "<link:closed reason='the client does not read'/>");
+	sm_expect(&world, "<link:closed reason='the client does not read' "
+		  "cut='true'/>");
+	/* What it did not get goes back. */
+	sm_expect(&world, "<link:returned><message>x");
 	mem_free(stanza);
 	mem_free(big);
 	client_free(&client);
@@ -514,7 +518,8 @@ static void test_stop(void **state)
 	client_expect(&client, "<system-shutdown ");
 	client_expect(&client, "</stream:stream>");
 	client_expect(&fresh, "<system-shutdown ");
-	sm_expect(&world, "<link:closed reason='system-shutdown'/>");
+	sm_expect(&world, "<link:closed reason='system-shutdown' "
+		  "cut='true'/>");
 	client_expect_closed(&client);
 	client_expect_closed(&fresh);
 	world_run_for(world.loop, 20);

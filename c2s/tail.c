@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What was written to a client and may not have arrived. Asks managed clients
+ * for acknowledgements: after some stanzas, or when there was a pause.
+ */
+#include "c2s/tail.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "c2s/relay.h"
+#include "c2s/session.h"
+#include "util/base/crypto.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+#include "util/xmpp/ns.h"
+
+#define REQUEST_AFTER 10  /* stanzas until the next <r/> */
+#define LOOK	      500 /* ms between looks at those that wait */
+
+#define R "<r xmlns='" NS_SM "'/>"
+
+static struct tail *tail_get(struct stream *s)
+{
+	struct tail *tail = s->tail;
+
+	if (tail)
+		return tail;
+	tail = s->tail = mem_new(struct tail);
+	tail->stream = s;
+	tail->bare = mem_strdup(s->session->bare);
+	return tail;
+}
+
+static void drop_first(struct tail *tail)
+{
+	struct tail_item *item = tail->first;
+
+	tail->first = item->next;
+	if (!tail->first)
+		tail->last = NULL;
+	mem_free(item);
+}
+
+void tail_free(struct stream *s)
+{
+	struct tail *tail = s->tail;
+
+	if (!tail)
+		return;
+	while (tail->first)
+		drop_first(tail);
+	if (tail->waits)
+		DL_DELETE(s->c2s->tails, tail);
+	mem_free(tail->seen);
+	mem_free(tail->bare);
+	mem_free(tail);
+	s->tail = NULL;
+}
+
+/* -- looking after them ---------------------------------------------------- */
+
+/* Not managed: what the kernel has taken is no longer ours. */
+static void forget_written(struct tail *tail)
+{
+	uint64_t queued = conn_queued(tail->stream->conn);
+
+	while (tail->first &&
+	       (queued == 0 || tail->first->end + queued <= tail->written))
+		drop_first(tail);
+}
+
+static void request(struct tail *tail)
+{
+	struct stream *s = tail->stream;
+
+	if (tail->requested <= tail->acked)
+		tail->requested_at = loop_now(s->c2s->loop);
+	tail->requested = tail->sent;
+	stream_write(s, R, sizeof(R) - 1);
+}
+
+/* A client that is alive but does not acknowledge is the sm's matter; one that
+ * says nothing at all is gone, though TCP may not know that yet. */
+static void check_silence(struct tail *tail)
+{
+	struct stream *s = tail->stream;
+	uint64_t limit = (uint64_t)s->c2s->config->ack_timeout;
+	uint64_t now = loop_now(s->c2s->loop);
+
+	if (limit > 0 && tail->requested > tail->acked &&
+	    s->heard < tail->requested_at && !s->paused &&
+	    now - tail->requested_at >= limit)
+		stream_cut(s, "the client does not acknowledge");
+}
+
+/* True: nothing is to be waited for. */
+static bool look_after(struct tail *tail)
+{
+	struct stream *s = tail->stream;
+
+	if (s->ended || s->state == STATE_CLOSING)
+		return true;
+	if (!tail->managed) {
+		forget_written(tail);
+		if (tail->first)
+			return false;
+		tail_free(s);
+		return false; /* it is out of the list already */
+	}
+	if (tail->acked == tail->sent)
+		return true;
+	if (tail->requested < tail->sent)
+		request(tail);
+	else
+		check_silence(tail);
+	return false;
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct c2s *c2s = container_of(timer, struct c2s, tails_timer);
+	struct tail *tail, *next;
+
+	DL_FOREACH_SAFE(c2s->tails, tail, next) {
+		if (look_after(tail)) {
+			tail->waits = false;
+			DL_DELETE(c2s->tails, tail);
+		}
+	}
+	if (c2s->tails)
+		timer_start(timer, c2s->loop, LOOK, on_timer);
+}
+
+static void wait_for(struct tail *tail)
+{
+	struct c2s *c2s = tail->stream->c2s;
+
+	if (tail->waits)
+		return;
+	tail->waits = true;
+	DL_APPEND(c2s->tails, tail);
+	if (!timer_running(&c2s->tails_timer))
+		timer_start(&c2s->tails_timer, c2s->loop, LOOK, on_timer);
+}
+
+void tails_stop(struct c2s *c2s)
+{
+	timer_stop(&c2s->tails_timer);
+}
+
+/* -- stanzas to the client ------------------------------------------------- */
+
+static struct tail_item *add(struct tail *tail, const char *bytes, size_t len,
+			     const char *origin)
+{
+	size_t origin_len = origin ? strlen(origin) + 1 : 0;
+	struct tail_item *item =
+		mem_alloc(sizeof(*item) + len + 1 + origin_len);
+
+	memcpy(item->bytes, bytes, len);
+	item->len = len;
+	if (origin) {
+		item->origin = item->bytes + len + 1;
+		memcpy(item->bytes + len + 1, origin, origin_len);
+	}
+	if (tail->last)
+		tail->last->next = item;
+	else
+		tail->first = item;
+	tail->last = item;
+	return item;
+}
+
+/* "NUMBER" or "NUMBER/ORIGIN", of a managed session's stanza. */
+static bool read_number(const char *text, uint64_t *number,
+			const char **origin)
+{
+	const char *slash = strchr(text, '/');
+	char digits[24];
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+
+	if (len >= sizeof(digits))
+		return false;
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	*origin = slash ? slash + 1 : NULL;
+	return str_to_u64(digits, 1, UINT64_MAX, number) == 0;
+}
+
+static void write_managed(struct tail *tail, const struct envelope *envelope)
+{
+	struct stream *s = tail->stream;
+	const char *origin;
+	struct tail_item *item;
+	uint64_t number;
+
+	if (!read_number(envelope->origin, &number, &origin)) {
+		log_error(s->c2s->log, "tail.bad-number",
+			  LOG_S("session", s->id));
+		return;
+	}
+	/* After the way to the sm was cut it sends what it is not sure of. */
+	if (number <= tail->sent)
+		return;
+	tail->sent = number;
+	item = add(tail, envelope->payload, envelope->payload_len, origin);
+	item->number = number;
+	stream_write(s, item->bytes, item->len);
+	if (tail->sent - tail->requested >= REQUEST_AFTER)
+		request(tail);
+	wait_for(tail);
+}
+
+static void write_plain(struct stream *s, const struct envelope *envelope)
+{
+	struct tail *tail = tail_get(s);
+	struct tail_item *item;
+
+	if (tail->first)
+		forget_written(tail);
+	if (!tail->first)
+		tail->written = conn_queued(s->conn);
+	item = add(tail, envelope->payload, envelope->payload_len, NULL);
+	stream_write(s, item->bytes, item->len);
+	/* The connection may have been cut by that, but not freed. */
+	item->end = tail->written;
+	wait_for(tail);
+}
+
+void tail_write(struct stream *s, const struct envelope *envelope)
+{
+	if (s->tail && s->tail->managed && envelope->origin)
+		write_managed(s->tail, envelope);
+	else if (s->tail && s->tail->managed)
+		/* An element of XEP-0198, which nobody counts. */
+		stream_write(s, envelope->payload, envelope->payload_len);
+	else
+		write_plain(s, envelope);
+}
+
+/* -- acknowledgements ------------------------------------------------------ */
+
+void tail_manage(struct stream *s, uint64_t sent)
+{
+	struct tail *tail = tail_get(s);
+
+	while (tail->first)
+		drop_first(tail);
+	tail->managed = true;
+	tail->sent = tail->acked = tail->requested = sent;
+}
+
+static void note_seen(struct tail *tail, const char *origin)
+{
+	/* "chappe-origin-id"; the sm uses the same (sm/management.c). */
+	static const uint64_t key[2] = { UINT64_C(0x6f2d657070616863),
+					 UINT64_C(0x64692d6e69676972) };
+
+	if (!origin)
+		return;
+	if (!tail->seen)
+		tail->seen = mem_calloc(TAIL_SEEN, sizeof(*tail->seen));
+	tail->seen[tail->seen_at++ % TAIL_SEEN] =
+		crypto_siphash(key, origin, strlen(origin));
+}
+
+void tail_fail_count(struct stream *s, uint32_t h, uint32_t sent)
+{
+	struct buf extra = { 0 };
+
+	buf_addf(&extra,
+		 "<handled-count-too-high xmlns='" NS_SM "' h='%" PRIu32
+		 "' send-count='%" PRIu32 "'/>",
+		 h, sent);
+	stream_fail_extra(s, STREAM_UNDEFINED_CONDITION,
+			  "more was acknowledged than was sent",
+			  buf_data(&extra));
+	buf_free(&extra);
+}
+
+bool tail_acked(struct stream *s, uint32_t h)
+{
+	struct tail *tail = s->tail;
+	uint64_t number = tail->acked + (uint32_t)(h - (uint32_t)tail->acked);
+
+	if (number > tail->sent) {
+		tail_fail_count(s, h, (uint32_t)tail->sent);
+		return false;
+	}
+	while (tail->first && tail->first->number <= number) {
+		note_seen(tail, tail->first->origin);
+		drop_first(tail);
+	}
+	tail->acked = number;
+	tail->requested_at = loop_now(s->c2s->loop);
+	return true;
+}
+
+/* -- the end --------------------------------------------------------------- */
+
+void tail_return(struct stream *s)
+{
+	struct tail *tail = s->tail;
+	struct buf *out = &s->c2s->out;
+	struct tail_item *item;
+
+	/* The sm has a list of what managed clients have not got. */
+	if (!tail || tail->managed)
+		return;
+	forget_written(tail);
+	LL_FOREACH(tail->first, item) {
+		buf_add_str(out, "<link:returned>");
+		buf_add(out, item->bytes, item->len);
+		buf_add_str(out, "</link:returned>");
+		relay_control(s->c2s, NULL, tail->bare, s->id);
+	}
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A managed session without a connection (XEP-0198 section 5): what has not
+ * been acknowledged is stored, since no second process holds it any longer,
+ * and waits, here as well, for the client to come back. When the session ends
+ * it goes elsewhere. Also the session's part of the snapshot.
+ */
+#include "sm/management.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sm/offline.h"
+#include "sm/peer.h"
+#include "sm/route.h"
+#include "sm/stamp.h"
+#include "util/base/mem.h"
+#include "util/base/str.h"
+
+#define NUMBER_MAX 24
+
+/* -- asleep ---------------------------------------------------------------- */
+
+void management_store(struct session *session, struct unacked *unacked,
+		      struct work *work)
+{
+	struct management *m = session->management;
+	struct offline_held held = {
+		.id = m->id,
+		.number = unacked->number,
+		.origin = unacked->origin,
+		.stamp = unacked->stamp,
+	};
+	struct stanza *stanza;
+
+	if (!unacked->lasting || unacked->stored)
+		return;
+	stanza = stanza_parse(session->sm->parser, &stream_ns_client,
+			      unacked->xml, unacked->len, NULL);
+	if (stanza == NULL)
+		return;
+	unacked->stored = offline_hold(session->user, stanza, &held, work);
+	if (unacked->stored)
+		m->stored = true;
+	stanza_free(&stanza);
+}
+
+static void time_out(struct timer *timer)
+{
+	struct management *m = container_of(timer, struct management, timer);
+
+	session_end(m->session, "the client did not come back");
+}
+
+void management_sleep(struct session *session, const char *reason,
+		      struct work *work)
+{
+	struct sm *sm = session->sm;
+	struct management *m = session->management;
+	struct unacked *unacked;
+
+	log_info(sm->log, "session.asleep", LOG_S("sid", session->id),
+		 LOG_S("jid", jid_full(session->jid)),
+		 LOG_S("reason", reason), LOG_N("unacked", m->count));
+	loop_defer_cancel(sm->loop, &session->snapshot_deferred);
+	session->snapshot_due = false;
+	session->c2s = NULL;
+	peer_release(&session->peer);
+	waking_free(m);
+	m->asleep = true;
+	offline_asleep(session);
+	m->asked = false;
+	m->behind = false;
+	if (!m->overflow)
+		timer_start(&m->timer, sm->loop, m->max, time_out);
+	/* Stored in the order in which they were sent. */
+	LL_FOREACH(m->queue, unacked)
+		management_store(session, unacked,
+				 unacked->work != NULL ? unacked->work : work);
+	LL_FOREACH(m->queue, unacked)
+		work_release(&unacked->work);
+}
+
+/* -- the end --------------------------------------------------------------- */
+
+struct unacked *management_take(struct session *session, bool *stored)
+{
+	struct management *m = session->management;
+	struct unacked *queue = m != NULL ? m->queue : NULL;
+	struct unacked *unacked;
+
+	*stored = m != NULL && m->stored;
+	if (m == NULL)
+		return NULL;
+	LL_FOREACH(queue, unacked)
+		unacked->owner = NULL;
+	m->queue = m->queue_last = NULL;
+	return queue;
+}
+
+static void leave(struct sm *sm, struct user *user, struct unacked *unacked,
+		  struct work *work)
+{
+	struct stanza *stanza;
+
+	if (unacked->stored)
+		return;
+	stanza = stanza_parse(sm->parser, &stream_ns_client, unacked->xml,
+			      unacked->len, NULL);
+	if (stanza == NULL)
+		return;
+	if (stanza_kind(stanza) == 0)
+		stamp_delay(stanza, user->domain->name, unacked->stamp);
+	route_leftover(sm, stanza, unacked->origin,
+		       unacked->work != NULL ? unacked->work : work);
+}
+
+void management_leave(struct sm *sm, struct user *user,
+		      struct unacked *queue, bool stored, struct work *work)
+{
+	struct unacked *next;
+
+	for (; queue != NULL; queue = next) {
+		next = queue->next;
+		leave(sm, user, queue, work);
+		work_release(&queue->work);
+		if (queue->links == 0)
+			mem_free(queue);
+	}
+	/* Now it is for anybody. */
+	if (stored)
+		offline_offer(user);
+}
+
+/* -- the snapshot ---------------------------------------------------------- */
+
+void management_write(const struct session *session, struct element *root)
+{
+	const struct management *m = session->management;
+	struct element *element;
+	char text[NUMBER_MAX];
+
+	if (m == NULL)
+		return;
+	element = element_add(root, "management", NULL);
+	element_set_attr(element, "id", m->id);
+	snprintf(text, sizeof(text), "%" PRIu64, m->max);
+	element_set_attr(element, "max", text);
+	snprintf(text, sizeof(text), "%" PRIu64, m->base);
+	element_set_attr(element, "base", text);
+	snprintf(text, sizeof(text), "%" PRIu32, m->handled);
+	element_set_attr(element, "handled", text);
+	if (m->resumable)
+		element_set_attr(element, "resumable", "true");
+}
+
+static int get(const struct element *element, const char *name,
+	       uint64_t max, uint64_t *value)
+{
+	const char *text = element_attr(element, name);
+
+	return text != NULL ? str_to_u64(text, 0, max, value) : -1;
+}
+
+int management_read(struct session *session, const struct element *root)
+{
+	const struct element *element = element_child(root, "management", NULL);
+	const char *id;
+	struct management *m;
+	uint64_t max, base, handled;
+
+	if (element == NULL)
+		return 0;
+	id = element_attr(element, "id");
+	if (id == NULL || strlen(id) != MANAGEMENT_ID ||
+	    get(element, "max", UINT32_MAX, &max) != 0 ||
+	    get(element, "base", UINT64_MAX, &base) != 0 ||
+	    get(element, "handled", UINT32_MAX, &handled) != 0)
+		return -1;
+	m = management_new(session);
+	str_copy(m->id, sizeof(m->id), id);
+	m->max = max;
+	m->base = base;
+	m->handled = (uint32_t)handled;
+	m->resumable = element_attr(element, "resumable") != NULL;
+	return 0;
+}
