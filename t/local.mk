@@ -35,3 +35,10 @@ EXTRA_DIST += t/e2e/test_chappectl.py t/e2e/test_operation.py
 
 # PostgreSQL.
 EXTRA_DIST += t/lib/postgres.py t/e2e/test_postgres.py
+
+# Operations per second of a storage driver.
+EXTRA_PROGRAMS += t/bench/storage
+t_bench_storage_SOURCES = t/bench/storage.c
+t_bench_storage_LDADD = $(STORAGE_LIBS)
+t_bench_storage_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
+CLEANFILES += t/bench/storage

@@ -162,7 +162,10 @@ class Postgres(AsOrdinaryUser):
 
     def resume(self):
         for pid in [*children(self.process.pid), self.process.pid]:
-            os.kill(pid, signal.SIGCONT)
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass  # a session that has just ended
 
     def close(self):
         self.stop()
