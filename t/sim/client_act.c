@@ -112,7 +112,7 @@ static void act_misbehave(struct client *client)
 	static const char *const garbage[] = {
 		"<message><<<", "<!-- no -->", "</message>", "\xff\xfe",
 		"<message to='x'><body>unclosed</message>",
-		"<iq type='set' id='x'/></stream:stream>",
+		"</stream:stream>",
 	};
 
 	switch (rng_next(&client->rng) % 3) {
