@@ -10,6 +10,7 @@
 
 #include "c2s/options.h"
 #include "router/options.h"
+#include "s2s/options.h"
 #include "sm/options.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -20,7 +21,8 @@
 #define IMPORT_BATCH 500
 
 const struct section *const ctl_all_sections[] = {
-	&router_section, &link_section, &c2s_section,  &sm_section,
+	&router_section, &link_section, &c2s_section, &s2s_section,
+	&remote_section, &sm_section,
 	&storage_section, &ldap_section, &domain_section, &ctl_section, NULL
 };
 
@@ -284,6 +286,19 @@ static int session_kick(struct ctl *ctl)
 	return code;
 }
 
+static int s2s_list(struct ctl *ctl)
+{
+	int code;
+
+	ctl->call = ctl_call_open(ctl);
+	if (!ctl->call)
+		return CTL_UNAVAILABLE;
+	if (ctl->argument_count)
+		ctl_call_argument(ctl->call, "domain", ctl->arguments[0]);
+	code = ctl_call_kind(ctl->call, "s2s", "s2s.list");
+	return print_rows(ctl, code);
+}
+
 static int status(struct ctl *ctl)
 {
 	int code;
@@ -379,7 +394,8 @@ int ctl_config_check(struct ctl *ctl)
 	struct config *config = config_load(path, ctl_all_sections, true,
 					    &err);
 
-	if (!config || router_config_check(config, &err) < 0) {
+	if (!config || router_config_check(config, &err) < 0 ||
+	    s2s_config_check(config, &err) < 0) {
 		ctl_complain("%s", err.text);
 		config_free(&config);
 		return CTL_FAILED;
@@ -404,6 +420,8 @@ const struct ctl_command ctl_commands[] = {
 	  "who is logged in" },
 	{ "session kick", "JID [TEXT]", 1, 2, session_kick,
 	  "disconnect one client, or all of an account" },
+	{ "s2s list", "[DOMAIN]", 0, 1, s2s_list,
+	  "streams with other servers" },
 	{ "status", "", 0, 0, status, "each link of each router" },
 	{ "show", "INSTANCE...", 1, -1, role_show, "the state of roles" },
 	{ "config check", "[FILE]", 0, 1, ctl_config_check,

@@ -8,7 +8,8 @@ unitdir = $(prefix)/lib/systemd/system
 
 ETC_MADE = etc/chappe.conf etc/init.d/chappe
 UNITS_MADE = etc/systemd/chappe-router.service \
-	etc/systemd/chappe-c2s@.service etc/systemd/chappe-sm@.service
+	etc/systemd/chappe-c2s@.service \
+	etc/systemd/chappe-s2s@.service etc/systemd/chappe-sm@.service
 
 nodist_example_DATA = $(ETC_MADE)
 dist_example_DATA = etc/systemd/sysusers.conf

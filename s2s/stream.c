@@ -18,6 +18,7 @@
 #include "util/base/str.h"
 #include "util/xmpp/jid.h"
 
+#define INCOMING_IDLE 4 /* times the idle time of outgoing ones */
 #define CLOSE_WAIT 2000 /* ms for the peer's end tag (section 4.4) */
 #define DIALBACK_NS " xmlns:db='" NS_DIALBACK "'"
 
@@ -230,6 +231,10 @@ static void watch_idle(struct s2s_stream *s)
 	struct s2s *s2s = s->s2s;
 	uint64_t limit = (uint64_t)s2s->config->idle_timeout;
 	uint64_t idle = loop_now(s2s->loop) - s->used;
+
+	/* Better it is closed by who sends: nothing is on its way then. */
+	if (s->incoming)
+		limit *= INCOMING_IDLE;
 
 	if (idle >= limit)
 		s2s_stream_close(s, "nothing to say");

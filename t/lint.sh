@@ -130,7 +130,7 @@ roles='router c2s s2s sm ctl'
 		arrow '[a-z0-9/]*[a-z0-9]' t | grep -v '^t/'
 	}
 	# chappectl checks the options of every role, and needs no more of them.
-} | grep -Ev '^ctl/.*"(router|c2s|sm)/options\.h"' | report include-arrows
+} | grep -Ev '^ctl/.*"(router|c2s|s2s|sm)/options\.h"' | report include-arrows
 grep -E '#[ 	]*include[ 	]*"[^"/]*"' "$all" | grep -v '"config\.h"' |
 	report include-by-path
 grep -E '#[ 	]*include[ 	]*<(uthash|utlist)\.h>' "$all" |

@@ -18,7 +18,7 @@ from pathlib import Path
 SOURCE = Path(os.environ.get("CHAPPE_SOURCE",
                              Path(__file__).resolve().parents[1]))
 BUILD = Path(os.environ.get("CHAPPE_BUILD", SOURCE / "build/check"))
-ROLES = ("router", "c2s", "sm")
+ROLES = ("router", "c2s", "s2s", "sm")
 PAGES = [f"chappe-{role}.8" for role in ROLES] + ["chappectl.8",
                                                  "chappe.conf.5"]
 # The tables, and whether their section has the common options.
@@ -26,6 +26,8 @@ TABLES = {
     "router": ("router/options.c", "router_rows", True),
     "link": ("router/options.c", "link_rows", False),
     "c2s": ("c2s/options.c", "c2s_rows", True),
+    "s2s": ("s2s/options.c", "s2s_rows", True),
+    "remote": ("s2s/options.c", "remote_rows", False),
     "sm": ("sm/options.c", "sm_rows", True),
     "storage": ("sm/options.c", "storage_rows", False),
     "ldap": ("storage/ldap_options.c", "ldap_rows", False),
@@ -245,7 +247,7 @@ def check_commands():
         written[" ".join(words[:split])] = arguments_of(words[split:])
     true = {}
     for line in run(BUILD / "chappectl", "-h").stdout.splitlines():
-        found = re.match(r"  ([a-z][a-z-]*(?: [a-z][a-z-]*)*)"
+        found = re.match(r"  ([a-z][a-z0-9-]*(?: [a-z][a-z-]*)*)"
                          r"((?: \[?[A-Z@.\]]+)*)\s{2,}\S", line)
         if found:
             true[found[1]] = found[2].strip()
@@ -302,7 +304,7 @@ def check_links():
         problems += [f"{path.name}: {name}" for name in sorted(named)
                      if not (path.parent / name).exists()]
         named = set(re.findall(
-            r"`((?:util|router|c2s|sm|storage|ctl|etc|man|docs|t)/"
+            r"`((?:util|router|c2s|s2s|sm|storage|ctl|etc|man|docs|t)/"
             r"[A-Za-z0-9_/.@-]*[A-Za-z0-9/])`", text))
         problems += [f"{path.name}: {name}" for name in sorted(named)
                      if not (SOURCE / name).exists()
@@ -322,7 +324,7 @@ def check_conf():
     conf = BUILD / "etc/chappe.conf"
     done = run(BUILD / "chappectl", "-c", conf, "config", "check")
     report("etc.conf-check", [done.stderr] if done.returncode else [])
-    for role, instance in (("router", "router"), ("c2s", "c2s-1"),
+    for role, instance in (("router", "router"), ("c2s", "c2s-1"), ("s2s", "s2s-1"),
                            ("sm", "sm-1")):
         program = BUILD / f"chappe-{role}"
         done = run(program, "-c", conf, "-n", instance, "-t")
