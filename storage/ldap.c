@@ -281,22 +281,6 @@ static void go_on(struct question *question)
 		ask_groups(question, looked_up_groups);
 }
 
-/* A template says who it is even when the entry cannot be read by us; only the
- * bind shows whether there is such an entry. */
-static bool trust_template(struct question *question)
-{
-	const struct ldap_options *options = question->auth->options;
-
-	if (options->dn_template == NULL || options->bind_dn != NULL ||
-	    options->allow_filter != NULL ||
-	    question->request->op != AUTH_OP_CHECK)
-		return false;
-	question->person.count = 1;
-	question->person.named = true;
-	question->person.dn = mem_strdup(buf_data(&question->dn));
-	return true;
-}
-
 static void found(struct directory_operation *operation,
 		  const struct directory_answer *answer)
 {
@@ -310,16 +294,14 @@ static void found(struct directory_operation *operation,
 		question->person.count = 2;
 		code = LDAP_SUCCESS;
 	}
+	/* A template makes DNs that nobody has. */
 	if (template && (code == LDAP_NO_SUCH_OBJECT ||
-			 code == LDAP_INVALID_DN_SYNTAX ||
-			 code == LDAP_INSUFFICIENT_ACCESS))
+			 code == LDAP_INVALID_DN_SYNTAX))
 		code = LDAP_SUCCESS;
 	if (answer->status != STORAGE_OK || code != LDAP_SUCCESS) {
 		question_failed(question, answer);
 		return;
 	}
-	if (question->person.count == 0)
-		trust_template(question);
 	go_on(question);
 }
 

@@ -185,7 +185,8 @@ bool ldap_keys_parse(struct account *account, const char *stamp,
 	const char *form = strsep(&rest, "\n");
 	const char *kept = strsep(&rest, "\n");
 	char *sha1 = strsep(&rest, "\n"), *sha256 = strsep(&rest, "\n");
-	bool read = sha256 != NULL && str_equal(form, KEPT_FORM) &&
+	bool read = rest != NULL && *rest == '\0' &&
+		    str_equal(form, KEPT_FORM) &&
 		    str_equal(kept, stamp) && keys_from_text(account, sha1) &&
 		    keys_from_text(account, sha256);
 

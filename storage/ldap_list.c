@@ -178,13 +178,15 @@ static void take_end(struct directory_operation *operation,
 	listing_free(listing);
 }
 
-/* In the place of a name: any. */
+/* In the place of a name, which nobody's is: any. */
+#define ANY "*"
+
 static void add_any(struct buf *to, const char *value, size_t len)
 {
-	(void)value;
-	(void)len;
-	if (to->len == 0 || buf_data(to)[to->len - 1] != '*')
-		buf_add_char(to, '*');
+	if (str_equal(value, ANY))
+		buf_add_str(to, ANY);
+	else
+		ldap_text_add_filter(to, value, len);
 }
 
 static void make_filter(struct ldap_listing *listing)
@@ -195,7 +197,7 @@ static void make_filter(struct ldap_listing *listing)
 	buf_addf(filter, "(&(%s=*)", listing->attributes[0]);
 	if (options->dn_template == NULL)
 		ldap_text_expand(filter, ldap_options_filter(options), add_any,
-				 "", "");
+				 ANY, listing->auth->domain);
 	if (options->allow_filter != NULL)
 		buf_add_str(filter, options->allow_filter);
 	buf_add_char(filter, ')');

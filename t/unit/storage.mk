@@ -24,6 +24,20 @@ t_unit_test_postgres_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
 EXTRA_t_unit_test_postgres_DEPENDENCIES = storage/postgres.la
 endif
 
+UNIT_TESTS += t/unit/test_ldap
+t_unit_test_ldap_SOURCES = t/unit/test_ldap.c $(LDAP_PLAIN) \
+	storage/ldap_options.c
+t_unit_test_ldap_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)
+
+if LDAP
+UNIT_TESTS += t/unit/test_ldap_person
+t_unit_test_ldap_person_SOURCES = t/unit/test_ldap_person.c $(LDAP_PLAIN) \
+	storage/ldap_connection.c storage/ldap_connect.c \
+	storage/ldap_directory.c storage/ldap_person.c storage/ldap_options.c
+t_unit_test_ldap_person_CPPFLAGS = $(AM_CPPFLAGS) $(LDAP_CFLAGS)
+t_unit_test_ldap_person_LDADD = $(STORAGE_LIBS) $(LDAP_LIBS) $(CMOCKA_LIBS)
+endif
+
 UNIT_TESTS += t/unit/test_auth
 t_unit_test_auth_SOURCES = t/unit/test_auth.c $(STORAGE_WORLD)
 t_unit_test_auth_LDADD = $(STORAGE_TEST_LIBS) $(CMOCKA_LIBS)
