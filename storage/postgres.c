@@ -221,7 +221,7 @@ void pg_store_down(struct pg_store *store, bool was_up, struct pg_job *jobs,
  * that has more to do than it can. The first of a list is the oldest. */
 static bool is_late(const struct pg_store *store, const struct pg_job *job)
 {
-	uint64_t us = loop_now_us(store->loop) - job->request->started_us;
+	uint64_t us = loop_now_us(store->loop) - job->since_us;
 
 	return us / 1000 > 2 * store->options.timeout_ms;
 }
@@ -327,6 +327,7 @@ static void pg_submit(void *ctx, struct storage_request *request)
 
 	job->request = request;
 	job->owner = owner_get(store, request->owner);
+	job->since_us = loop_now_us(store->loop);
 	memcpy(job->token, store->token_prefix, sizeof(store->token_prefix));
 	for (size_t i = PG_TOKEN_LEN; i-- > sizeof(store->token_prefix);) {
 		job->token[i] = (unsigned char)number;

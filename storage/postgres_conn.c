@@ -28,14 +28,30 @@
 #define SCHEMA_MS 600000   /* for the lock and the migrations */
 #define PAUSE_MS 5	   /* after the first conflict; it doubles */
 #define CONFLICTS_MAX 8
+#define TLS_MS 2
+#define FAILING_MAX 16	   /* jobs of a batch after one that failed */
 #define LOSSES_MAX 4	   /* a job that breaks connections ends */
 
 static void conn_turn(struct pg_conn *conn);
 
+/* OpenSSL reads a whole record and libpq takes what it has room for: the rest
+ * does not show at the socket, and libpq cannot be asked for it. */
+static void tls_due(struct timer *timer)
+{
+	struct pg_conn *conn = container_of(timer, struct pg_conn, tls);
+
+	timer_start(timer, conn->store->loop, TLS_MS, tls_due);
+	conn_turn(conn);
+}
+
 static void conn_set_state(struct pg_conn *conn, enum pg_state state)
 {
 	timer_stop(&conn->timer);
+	timer_stop(&conn->tls);
 	conn->state = state;
+	if ((state == PG_CHECKING || state == PG_BUSY) &&
+	    PQsslInUse(conn->pg))
+		timer_start(&conn->tls, conn->store->loop, TLS_MS, tls_due);
 }
 
 bool pg_conn_is_up(const struct pg_conn *conn)
@@ -399,6 +415,8 @@ static void batch_failed(struct pg_conn *conn)
 	DL_DELETE(conn->flight, job);
 	conn->flight_count--;
 	flight_back(conn);
+	/* When all of them fail, they shall not all be sent each time. */
+	conn->limit = FAILING_MAX;
 	culprit_done(conn, job);
 }
 
@@ -606,8 +624,8 @@ bool pg_conn_drive(struct pg_conn *conn, unsigned ms)
 
 	if (conn->state != PG_CHECKING && conn->state != PG_BUSY)
 		return false;
-	if (watch_wait(conn->watch, events, ms) != 0)
-		conn_turn(conn);
+	watch_wait(conn->watch, events, ms);
+	conn_turn(conn); /* also for what TLS holds back */
 	return true;
 }
 

@@ -45,6 +45,7 @@ struct pg_conn {
 	char reason[PG_REASON_SIZE]; /* why connecting failed */
 	struct pg_schema schema;
 	struct timer timer; /* retry, patience, or pause */
+	struct timer tls;   /* runs while an answer is awaited through TLS */
 	uint64_t retry_ms;
 	uint64_t up_since;
 	struct pg_job *waiting;

@@ -23,6 +23,7 @@ struct pg_owner;
 struct pg_job {
 	struct storage_request *request;
 	struct pg_owner *owner;
+	uint64_t since_us; /* loop_now_us() of its coming */
 	unsigned char token[PG_TOKEN_LEN]; /* nobody else's */
 	/* A connection was lost while this one was on it: it may have been
 	 * done, and what it gives now must not say otherwise. */
