@@ -37,6 +37,7 @@ sm_libsm_a_SOURCES += sm/ticket.c sm/ticket.h
 sm_libsm_a_SOURCES += sm/route.c sm/route.h
 sm_libsm_a_SOURCES += sm/route_undelivered.c
 sm_libsm_a_SOURCES += sm/task.c
+sm_libsm_a_SOURCES += sm/copies.c sm/copies.h
 sm_libsm_a_SOURCES += sm/module.c sm/module.h
 sm_libsm_a_SOURCES += sm/registration.c sm/registration.h
 sm_libsm_a_SOURCES += sm/sasl.c sm/sasl.h sm/exchange.h

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sm/copies.h"
 #include "sm/offline.h"
 #include "sm/peer.h"
 #include "sm/route.h"
@@ -34,7 +35,8 @@ void management_store(struct session *session, struct unacked *unacked,
 	};
 	struct stanza *stanza;
 
-	if (!unacked->lasting || unacked->stored)
+	if (!unacked->lasting || unacked->stored ||
+	    copies_other(session->user, unacked->xml, unacked->len))
 		return;
 	stanza = stanza_parse(session->sm->parser, &stream_ns_client,
 			      unacked->xml, unacked->len, NULL);
@@ -104,7 +106,8 @@ static void leave(struct sm *sm, struct user *user, struct unacked *unacked,
 {
 	struct stanza *stanza;
 
-	if (unacked->stored)
+	if (unacked->stored ||
+	    copies_spare(user, unacked->xml, unacked->len))
 		return;
 	stanza = stanza_parse(sm->parser, &stream_ns_client, unacked->xml,
 			      unacked->len, NULL);

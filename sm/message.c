@@ -6,6 +6,7 @@
  */
 #include "sm/message_rules.h"
 
+#include "sm/copies.h"
 #include "sm/management.h"
 #include "sm/module.h"
 #include "sm/offline.h"
@@ -44,15 +45,17 @@ static void deliver_one(const struct delivery *delivery,
 static void deliver(const struct delivery *delivery, int least)
 {
 	struct session *session;
-	bool any = false;
+	unsigned count = 0;
+	bool any;
 
 	DL_FOREACH(delivery->user->sessions, session) {
 		if (!session->available || session->priority < least ||
 		    !session_is_awake(session))
 			continue;
 		deliver_one(delivery, session);
-		any = true;
+		count++;
 	}
+	any = count > 0;
 	DL_FOREACH(delivery->user->sessions, session) {
 		if (!session->available || session->priority < least ||
 		    session_is_awake(session))
@@ -62,7 +65,9 @@ static void deliver(const struct delivery *delivery, int least)
 					delivery->origin);
 		else
 			deliver_one(delivery, session);
+		count++;
 	}
+	copies_note(delivery->user, delivery->stanza, count);
 }
 
 static enum verdict keep(const struct delivery *delivery)

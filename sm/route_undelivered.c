@@ -6,6 +6,7 @@
  */
 #include "sm/route.h"
 
+#include "sm/copies.h"
 #include "sm/peer.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -18,11 +19,24 @@ struct leftover {
 	struct work *work; /* may be NULL */
 };
 
+static bool is_spare(struct user *user, const struct stanza *stanza)
+{
+	struct buf xml = { 0 };
+	bool spare;
+
+	stanza_write(stanza, &xml);
+	spare = copies_spare(user, buf_data(&xml), xml.len);
+	buf_free(&xml);
+	return spare;
+}
+
 static void leftover_ready(struct user *user, void *ctx)
 {
 	struct leftover *leftover = ctx;
 
-	if (user->state == USER_READY) {
+	if (is_spare(user, leftover->stanza)) {
+		stanza_free(&leftover->stanza);
+	} else if (user->state == USER_READY) {
 		message_redeliver(user, leftover->stanza, leftover->origin,
 				  leftover->work);
 	} else {

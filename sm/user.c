@@ -89,6 +89,7 @@ static void user_free(struct user *user)
 	mem_free(user->module_data);
 	jid_free(&user->jid);
 	mem_free(user->ended);
+	mem_free(user->copies);
 	mem_free(user);
 }
 

@@ -41,6 +41,7 @@ struct user {
 	unsigned pins; /* storage requests and the like that need it here */
 	struct timer idle;
 	struct ended *ended; /* sm/management_resume.c; NULL: none */
+	struct copies *copies; /* sm/copies.c; NULL: none */
 	void **module_data; /* zeroed blocks of sm_module.user_size */
 	UT_hash_handle hh; /* by bare JID text */
 };

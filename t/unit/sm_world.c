@@ -334,6 +334,7 @@ void sm_world_free(struct sm_world *world)
 	roster_free(user);
 	blocks_free(user->module_data);
 	jid_free(&user->jid);
+	mem_free(user->copies);
 	mem_free(user);
 	blocks_free(world->sm.module_data);
 	stanza_parser_free(&world->sm.parser);
