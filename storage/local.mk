@@ -41,6 +41,7 @@ if POSTGRES
 driver_LTLIBRARIES += storage/postgres.la
 storage_postgres_la_SOURCES = \
 	storage/postgres.c storage/postgres.h \
+	storage/postgres_batch.c storage/postgres_batch.h \
 	storage/postgres_conn.c storage/postgres_conn.h \
 	storage/postgres_ops.c storage/postgres_ops.h \
 	storage/postgres_options.c storage/postgres_options.h \

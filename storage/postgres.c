@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "storage/driver.h"
+#include "storage/postgres_batch.h"
 #include "storage/postgres_conn.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -160,7 +161,7 @@ static void store_work(struct pg_store *store)
 		 !timer_running(&store->refuse))
 		timer_start(&store->refuse, store->loop, 1, refuse_due);
 	for (size_t i = 0; i < store->conn_count; i++)
-		pg_conn_send(store->conns[i]);
+		pg_batch_send(store->conns[i]);
 }
 
 static void run_deferred(struct deferred *deferred)
@@ -353,7 +354,7 @@ static void finish_jobs(struct pg_store *store)
 		if (store->up > 0)
 			hand_out(store);
 		for (size_t i = 0; i < store->conn_count; i++) {
-			pg_conn_send(store->conns[i]);
+			pg_batch_send(store->conns[i]);
 			if (pg_conn_drive(store->conns[i], 5))
 				active = true;
 		}

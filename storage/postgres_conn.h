@@ -77,14 +77,26 @@ void pg_conn_take(struct pg_conn *conn, struct pg_job *job);
 /* Takes a job that waits away again. */
 void pg_conn_leave(struct pg_conn *conn, struct pg_job *job);
 
-/* Sends a batch if there is something to send and nothing on its way. */
-void pg_conn_send(struct pg_conn *conn);
-
 /* Blocks for the server for at most `ms`: for the end of the store. False when
  * there is nothing to wait for. */
 bool pg_conn_drive(struct pg_conn *conn, unsigned ms);
 
 /* Closes; its jobs go back to the store. */
 void pg_conn_free(struct pg_conn **conn);
+
+/* -- for the batch ------------------------------------------------------- */
+
+void pg_conn_set_state(struct pg_conn *conn, enum pg_state state);
+
+/* Hands what libpq holds to the socket. */
+void pg_conn_flush(struct pg_conn *conn);
+
+/* Waits for an answer, from now on for so long as one may take. */
+void pg_conn_be_patient(struct pg_conn *conn);
+
+/* The one way out of a connection: its jobs go back to the store, and it will
+ * be made again. With a sentence, or with libpq's. */
+void pg_conn_lost(struct pg_conn *conn, const char *why);
+void pg_conn_failed(struct pg_conn *conn);
 
 #endif
