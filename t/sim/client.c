@@ -451,6 +451,7 @@ void client_go_offline(struct client *client)
 		return;
 	if (client_is_online(client)) {
 		world_say(client->sim->world, client->name, "says good-bye");
+		client_sm_ack(client);
 		client_write(client, "<presence type='unavailable'/>"
 				     "</stream:stream>");
 	}

@@ -156,6 +156,7 @@ void client_sm_element(struct client *client, const struct element *element);
 bool client_sm_resume(struct client *client);
 void client_sm_enable(struct client *client);
 void client_sm_request(struct client *client);
+void client_sm_ack(struct client *client);
 /* What the session had is given up; `clean`: after a good-bye. */
 void client_sm_forget(struct client *client, bool clean);
 void client_bind(struct client *client);

@@ -86,6 +86,17 @@ void client_sm_request(struct client *client)
 	client_write(client, "<r xmlns='" NS_SM "'/>");
 }
 
+void client_sm_ack(struct client *client)
+{
+	char text[96];
+
+	if (!client->sm_on)
+		return;
+	snprintf(text, sizeof(text), "<a xmlns='" NS_SM "' h='%u'/>",
+		 client->handled);
+	client_write(client, text);
+}
+
 static void on_enabled(struct client *client, const struct element *enabled)
 {
 	const char *resume = element_attr(enabled, "resume");
@@ -137,14 +148,9 @@ static void on_failed(struct client *client, const struct element *failed)
 
 void client_sm_element(struct client *client, const struct element *element)
 {
-	char text[96];
-
 	if (str_equal(element->name, "r")) {
-		if (rng_chance(&client->rng, 3))
-			return; /* forgetful */
-		snprintf(text, sizeof(text), "<a xmlns='" NS_SM "' h='%u'/>",
-			 client->handled);
-		client_write(client, text);
+		if (!rng_chance(&client->rng, 3)) /* forgetful */
+			client_sm_ack(client);
 	} else if (str_equal(element->name, "a")) {
 		take_ack(client, element_attr(element, "h"));
 	} else if (str_equal(element->name, "enabled") &&
