@@ -15,6 +15,10 @@
 
 /* How long a router, and whoever serves a name, may take to appear. */
 #define CONNECT_MS 5000
+/* How long the other routers may take when one has answered, and how often
+ * they are looked at. */
+#define OTHERS_MS 1000
+#define LOOK_MS 5
 
 struct ctl_call {
 	struct ctl *ctl;
@@ -48,6 +52,11 @@ static void on_timer(struct timer *timer)
 static bool is_connected(const struct ctl_call *call)
 {
 	return call->watching;
+}
+
+static bool is_known_everywhere(const struct ctl_call *call)
+{
+	return link_all_tried(call->link);
 }
 
 static bool is_answered(const struct ctl_call *call)
@@ -233,6 +242,14 @@ static struct ctl_call *call_new(struct ctl *ctl, struct loop *loop)
 	return call;
 }
 
+/* Commands that go to every router, or every role, want all of them. */
+static void wait_for_others(struct ctl_call *call)
+{
+	for (unsigned ms = 0; ms < OTHERS_MS && !is_known_everywhere(call);
+	     ms += LOOK_MS)
+		run_until(call, LOOK_MS, is_known_everywhere);
+}
+
 struct ctl_call *ctl_call_open(struct ctl *ctl)
 {
 	struct error err = { "" };
@@ -259,7 +276,9 @@ struct ctl_call *ctl_call_open(struct ctl *ctl)
 			     ctl->options->common.routers[0],
 			     reason ? ": " : "", reason ? reason : "");
 		ctl_call_close(&call);
+		return NULL;
 	}
+	wait_for_others(call);
 	return call;
 }
 

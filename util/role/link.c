@@ -588,6 +588,16 @@ const char *link_reason(const struct link *link)
 	return NULL;
 }
 
+bool link_all_tried(const struct link *link)
+{
+	for (size_t i = 0; i < link->router_count; i++) {
+		if (link->routers[i].state != ROUTER_READY &&
+		    !link->routers[i].reason)
+			return false;
+	}
+	return true;
+}
+
 void link_get_stats(const struct link *link, struct link_stats *stats)
 {
 	*stats = link->stats;

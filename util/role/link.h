@@ -83,6 +83,10 @@ const struct members *link_members(const struct link *link);
  * while the first one lasts. */
 const char *link_reason(const struct link *link);
 
+/* Whether the first attempt at every router is over: there is a link to it, or
+ * there is a reason why not. */
+bool link_all_tried(const struct link *link);
+
 enum link_sent {
 	LINK_SENT,
 	LINK_NO_ROUTE /* nobody serves `to` (or `at` is not there) now */
