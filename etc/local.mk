@@ -26,3 +26,14 @@ $(ETC_MADE) $(UNITS_MADE): %: %.in Makefile
 
 EXTRA_DIST += $(ETC_MADE:=.in) $(UNITS_MADE:=.in)
 CLEANFILES += $(ETC_MADE) $(UNITS_MADE)
+
+# A deployment on three machines, which docs/cluster.md explains.
+nobase_dist_example_DATA = \
+	etc/deployment/chappe.conf etc/deployment/example.org.zone \
+	etc/deployment/one/80-chappe.preset \
+	etc/deployment/one/chappe-router.service.d/name.conf \
+	etc/deployment/two/80-chappe.preset \
+	etc/deployment/two/chappe-router.service.d/name.conf \
+	etc/deployment/three/80-chappe.preset \
+	etc/deployment/three/postgresql/chappe.conf \
+	etc/deployment/three/postgresql/pg_hba.conf

@@ -7,7 +7,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from chappe import Chappe, wait_for
+from chappe import BUILD, Chappe, wait_for
+from postgres import Postgres
 
 LINK_PORT = 5348
 CLIENT_PORT, CLIENT_TLS_PORT = 5222, 5223
@@ -53,6 +54,39 @@ class Authority:
         return certificate, key
 
 
+class HostedPostgres(Postgres):
+    """A PostgreSQL on a machine of its own, which knows itself by name."""
+
+    def __init__(self, host):
+        self.host = host
+        super().__init__({"listen_addresses": "*", "port": 5432})
+        self.port = 5432
+        # Lines for its configuration files, by name of the file.
+        self.more = {"pg_hba.conf": "hostssl all chappe samenet "
+                     "scram-sha-256\n"}
+
+    def popen(self, *command):
+        with open(self.folder / "log", "ab") as log:
+            return subprocess.Popen(
+                self.host.command("setpriv", "--reuid=postgres",
+                                  "--regid=postgres", "--clear-groups",
+                                  *map(str, command)),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.folder, start_new_session=True)
+
+    def _make(self):
+        super()._make()
+        for name, lines in self.more.items():
+            with open(self.data / name, "a") as file:
+                file.write(lines)
+
+    def conninfo(self, *others, **more):
+        return super().conninfo(
+            *others, host="localhost", hostaddr=self.host.address,
+            sslmode="verify-full", sslrootcert=self.certificate,
+            connect_timeout=2, **more)
+
+
 class Cluster(Chappe):
     """`layout`: {machine: [instance, ...]}; the machines are made in `net`,
     those in `slow` with a cable that can be slowed down. Where an instance
@@ -96,10 +130,25 @@ class Cluster(Chappe):
 
     # -- configuration ------------------------------------------------------
 
+    def conf_of(self, instance):
+        """The file that it reads."""
+        return self.conf_path
+
     def link_options(self, kind):
         return {"routers": self.router_addresses(), "link-tls": "yes",
                 "link-ca": self.authority.certificate,
                 "secret-file": self._secret(kind)}
+
+    def use_postgres(self, machine):
+        """A PostgreSQL on a new machine; the caller closes it."""
+        postgres = HostedPostgres(self.net.host(machine))
+        postgres.start()
+        # conf escapes backslashes.
+        self.conf["storage"] = {
+            "driver": "postgres",
+            "connection": postgres.conninfo().replace("\\", "\\\\")}
+        self.conf.setdefault("sm", {})["driver-dir"] = BUILD / "storage/.libs"
+        return postgres
 
     def write_conf(self):
         addresses = [self.host(i).address for i in self.instances("router")]
@@ -140,7 +189,7 @@ class Cluster(Chappe):
             self.processes[instance] = subprocess.Popen(
                 self.host(instance).command(
                     str(self.build / f"chappe-{role}"), "-c",
-                    str(self.conf_path), "-n", instance),
+                    str(self.conf_of(instance)), "-n", instance),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env=environment, cwd=self.folder)
         if wait:

@@ -122,12 +122,15 @@ class Client:
         self.ever = False	# was online once
         self.sees_partner = False  # its presence
 
+    @property
+    def address(self):
+        return self.crowd.addresses[self.at % len(self.crowd.addresses)]
+
     # -- bytes -------------------------------------------------------------
 
     async def _connect(self):
-        address = self.crowd.addresses[self.at % len(self.crowd.addresses)]
         self.reader, self.writer = await asyncio.open_connection(
-            address, self.crowd.port, ssl=self.crowd.tls,
+            self.address, self.crowd.port, ssl=self.crowd.tls,
             server_hostname=self.crowd.domain)
         self.writer.transport.set_write_buffer_limits(high=1 << 22)
 

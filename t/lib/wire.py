@@ -45,16 +45,17 @@ class Ended(Exception):
 
 class Wire:
     """One connection. `seconds` bounds every wait; `source` is the address
-    that it comes from (127.0.0.0/8: limits count addresses)."""
+    that it comes from (127.0.0.0/8: limits count addresses); `address` and
+    `port` where it goes to, if not to the server's own."""
 
     def __init__(self, chappe, seconds=10, direct_tls=False, domain=None,
-                 source=None):
+                 source=None, address="127.0.0.1", port=None):
         self.domain = domain or chappe.domain
         self.chappe = chappe
         self.seconds = seconds
-        port = chappe.tls_port if direct_tls else chappe.port
+        port = port or (chappe.tls_port if direct_tls else chappe.port)
         self.socket = socket.create_connection(
-            ("127.0.0.1", port), seconds,
+            (address, port), seconds,
             source_address=(source, 0) if source else None)
         self.jid = None
         self.header = None
