@@ -26,6 +26,15 @@ bench: all t/bench/load
 
 .PHONY: bench
 
+# Real processes on test hosts, maltreated; needs root.
+EXTRA_DIST += t/chaos
+
+chaos: all
+	CHAPPE_SOURCE=$(abs_top_srcdir) CHAPPE_BUILD=$(abs_top_builddir) \
+		$(PYTHON3) $(srcdir)/t/chaos/run.py $(CHAOS_OPTIONS)
+
+.PHONY: chaos
+
 
 # "check" is a target of make, too: as a file of EXTRA_DIST it would be run.
 dist-hook:
