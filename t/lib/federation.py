@@ -7,13 +7,14 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import threading
 from pathlib import Path
 
 from chappe import PASSWORD, Chappe, free_port, wait_for
-from wire import SASL, Wire
+from wire import SASL, STREAM, Wire
 
 A, CNAME, AAAA, SRV = 1, 5, 28, 33
 
@@ -42,9 +43,10 @@ class Authority:
         """A certificate with these subjectAltNames ("DNS:name" by default);
         its path and that of its key."""
         self.count += 1
-        base = self.folder / f"{name}-{self.count}"
-        key, request = base.with_suffix(".key"), base.with_suffix(".csr")
-        chain, extra = base.with_suffix(".pem"), base.with_suffix(".ext")
+        base = f"{name}-{self.count}"
+        key, request, chain, extra, database, conf = (
+            self.folder / f"{base}.{end}"
+            for end in ("key", "csr", "pem", "ext", "db", "cnf"))
         openssl("req", "-newkey", "ec", "-pkeyopt",
                 "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
                 "-keyout", key, "-out", request)
@@ -52,9 +54,7 @@ class Authority:
                          ",".join(names or [f"DNS:{name}"]) + "\n"
                          "basicConstraints=critical,CA:FALSE\n")
         if expired:
-            database = base.with_suffix(".db")
             database.write_text("")
-            conf = base.with_suffix(".cnf")
             conf.write_text(
                 "[ca]\ndefault_ca=c\n[c]\npolicy=p\n"
                 f"database={database}\nrand_serial=yes\ndefault_md=sha256\n"
@@ -351,3 +351,66 @@ VirtualHost "{self.domain}"
                 extra_groups=[] if user else None)
         wait_for(self.is_up, 20, "Prosody is up: "
                  + (self.folder / "output").read_text() + self.log()[-2000:])
+
+
+DIALBACK = "{jabber:server:dialback}"
+SERVER = "{jabber:server}"
+
+
+class Peer(Wire):
+    """Another server on the wire, which does just what a test says. It says
+    to be `name`; with a certificate (and its key) it shows that under TLS."""
+
+    def __init__(self, server, name="b.example", certificate=None,
+                 seconds=10, direct=False):
+        class Port:
+            domain = server.domain
+            port = server.s2s_tls_port if direct else server.s2s_port
+        self.name = name
+        self.certificate = certificate
+        super().__init__(Port, seconds)
+        if direct:
+            self.wrap(self._context(["xmpp-server"]))
+
+    def _context(self, alpn=None):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        if alpn:
+            context.set_alpn_protocols(alpn)
+        if self.certificate:
+            context.load_cert_chain(*map(str, self.certificate))
+        return context
+
+    def open(self, to=None, extra="", version="1.0", read=True):
+        self._reset()
+        to = self.domain if to is None else to
+        of = f" from='{self.name}'" if self.name else ""
+        self.send("<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
+                  "xmlns:stream='http://etherx.jabber.org/streams' "
+                  f"xmlns:db='jabber:server:dialback'{of} to='{to}' "
+                  f"version='{version}' {extra}>")
+        return self.expect(STREAM + "features") if read else None
+
+    def starttls(self, context=None):
+        return super().starttls(context or self._context())
+
+    def external(self):
+        """Up to a stream that is authenticated by certificate."""
+        self.secure()
+        self.auth("EXTERNAL", "")
+        self.expect(SASL + "success")
+        self.open()
+        return self
+
+    def result(self, key="0" * 64, of=None, to=None):
+        """A dialback key; the answer."""
+        self.send(f"<db:result from='{of or self.name}' "
+                  f"to='{to or self.domain}'>{key}</db:result>")
+        return self.until(lambda e: e.tag == DIALBACK + "result", 20)
+
+    def verify(self, key, number, of=None, to=None):
+        """Asks whether a key is the other one's; the answer."""
+        self.send(f"<db:verify from='{of or self.name}' id='{number}' "
+                  f"to='{to or self.domain}'>{key}</db:verify>")
+        return self.expect(DIALBACK + "verify")

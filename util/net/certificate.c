@@ -118,7 +118,7 @@ static int name_matches(gnutls_x509_crt_t certificate, unsigned i,
 
 	if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
 		return -1;
-	if (type == GNUTLS_SAN_OTHERNAME || type == GNUTLS_SAN_OTHERNAME_XMPP)
+	if (type == GNUTLS_SAN_OTHERNAME || type >= GNUTLS_SAN_OTHERNAME_XMPP)
 		return other_matches(certificate, i, names);
 	if (type != GNUTLS_SAN_DNSNAME)
 		return 0;
