@@ -16,6 +16,7 @@ include $(top_srcdir)/t/unit/role.mk
 include $(top_srcdir)/t/unit/storage.mk
 include $(top_srcdir)/t/unit/router.mk
 include $(top_srcdir)/t/unit/c2s.mk
+include $(top_srcdir)/t/unit/s2s.mk
 include $(top_srcdir)/t/unit/sm.mk
 
 if HAVE_CMOCKA
