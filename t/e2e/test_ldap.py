@@ -726,6 +726,19 @@ def test_ends_while_the_directory_hangs(bad):
     heals(bad)
 
 
+def test_ends_while_a_connection_hangs(bad):
+    """In the middle of the answer to StartTLS: no thread waits for ever."""
+    bad.proxy.stop_after = 9
+    bad.proxy.cut()
+    assert log_in(bad, "alice") == "temporary-auth-failure"
+    start = time.monotonic()
+    bad.restart_role("sm")
+    assert time.monotonic() - start < 7
+    bad.proxy.stop_after = None
+    bad.wait_ready()
+    heals(bad)
+
+
 def test_entries_beyond_the_size_limit(tmp_path):
     with Slapd("".join(person(f"p{n:03}") for n in range(300))
                + person("alice", SECRET), sizelimit="100") as slapd:
