@@ -13,7 +13,9 @@
 #include "util/base/str.h"
 
 #define MICROSECONDS INT64_C(1000000)
-#define CLOCK_TOLERANCE (60 * MICROSECONDS)
+/* What the clocks of two machines may differ by. Generous: a ticket is good
+ * for one session of one c2s only, so an old one is of use to nobody else. */
+#define CLOCK_TOLERANCE (3600 * MICROSECONDS)
 
 static void add_part(struct buf *buf, const char *text)
 {
@@ -72,5 +74,6 @@ bool ticket_check(const char *secret, const struct ticket_facts *facts,
 	       mem_equal_secret(ours, ticket, strlen(ours));
 	mem_free_secret(ours);
 	age = now - seconds * MICROSECONDS;
-	return same && age >= -CLOCK_TOLERANCE && (life == 0 || age <= life);
+	return same && (life == 0 || (age >= -CLOCK_TOLERANCE &&
+				      age <= life + CLOCK_TOLERANCE));
 }

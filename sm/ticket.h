@@ -25,8 +25,8 @@ char *ticket_new(const char *secret, const struct ticket_facts *facts,
 		 int64_t now);
 
 /* Whether the ticket is one of ours for these facts, and not older than
- * `life` microseconds (0: any age). A minute in the future is allowed: the
- * clocks of two machines differ. */
+ * `life` microseconds (0: any age, also of a clock that was ahead). The clocks
+ * of two machines may differ by an hour. */
 bool ticket_check(const char *secret, const struct ticket_facts *facts,
 		  const char *ticket, int64_t now, int64_t life);
 

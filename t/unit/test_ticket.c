@@ -13,6 +13,7 @@
 #include "util/base/mem.h"
 
 #define SECOND INT64_C(1000000)
+#define HOUR (3600 * SECOND)
 #define NOW (1700000000 * SECOND)
 
 static const struct ticket_facts facts = { "c2s-1", "c2s-1.abc",
@@ -31,14 +32,18 @@ static const struct check checks[] = {
 	  TICKET_LIFE, true },
 	{ "just in time", "s", { "c2s-1", "c2s-1.abc", "alice@example.org" },
 	  TICKET_LIFE, TICKET_LIFE, true },
+	{ "a slow clock", "s", { "c2s-1", "c2s-1.abc", "alice@example.org" },
+	  TICKET_LIFE + HOUR, TICKET_LIFE, true },
 	{ "too late", "s", { "c2s-1", "c2s-1.abc", "alice@example.org" },
-	  TICKET_LIFE + SECOND, TICKET_LIFE, false },
+	  TICKET_LIFE + HOUR + SECOND, TICKET_LIFE, false },
 	{ "any age", "s", { "c2s-1", "c2s-1.abc", "alice@example.org" },
 	  1000 * TICKET_LIFE, 0, true },
-	{ "another clock", "s", { "c2s-1", "c2s-1.abc", "alice@example.org" },
-	  -30 * SECOND, TICKET_LIFE, true },
+	{ "a fast clock", "s", { "c2s-1", "c2s-1.abc", "alice@example.org" },
+	  -HOUR, TICKET_LIFE, true },
 	{ "the future", "s", { "c2s-1", "c2s-1.abc", "alice@example.org" },
-	  -90 * SECOND, 0, false },
+	  -HOUR - SECOND, TICKET_LIFE, false },
+	{ "the future of one that died", "s",
+	  { "c2s-1", "c2s-1.abc", "alice@example.org" }, -24 * HOUR, 0, true },
 	{ "another secret", "t", { "c2s-1", "c2s-1.abc", "alice@example.org" },
 	  0, TICKET_LIFE, false },
 	{ "another c2s", "s", { "c2s-2", "c2s-1.abc", "alice@example.org" },
