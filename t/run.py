@@ -131,7 +131,9 @@ def run_lines(results, name, command):
 def run_e2e(results):
     report = BUILD / "e2e.xml"
     report.unlink(missing_ok=True)
+    # A file is run by one process: its tests may share a server.
     command = [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+               "-n", str(os.cpu_count()), "--dist", "loadfile",
                f"--junitxml={report}", "-o", "junit_family=xunit1",
                "--rootdir", str(SOURCE / "t/e2e"), str(SOURCE / "t/e2e")]
     command += [f"--words={word}" for word in results.words]

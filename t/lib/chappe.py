@@ -18,9 +18,19 @@ PASSWORD = "pencil-and-paper"
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody has now: below those that the kernel gives to
+    outgoing connections, and apart for each process of a parallel run (roles
+    share ports with SO_REUSEPORT, so a collision would not be noticed)."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 4
+    for _ in range(1000):
+        port = 12000 + 5000 * worker + secrets.randbelow(5000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port")
 
 
 def wait_for(condition, seconds=10, what="condition"):

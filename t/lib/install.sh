@@ -8,8 +8,8 @@ BUILD_PACKAGES="autoconf automake libtool pkg-config make gcc libc6-dev
 	libidn-dev libsqlite3-dev libmicrohttpd-dev libunbound-dev uthash-dev"
 RUN_PACKAGES="openssl"
 TEST_PACKAGES="libcmocka-dev python3 python3-slixmpp python3-aioxmpp
-	python3-pytest go-sendxmpp profanity biboumi tmux mandoc sqlite3
-	gnutls-bin procps iproute2 git xz-utils util-linux
+	python3-pytest python3-pytest-xdist go-sendxmpp profanity biboumi tmux
+	mandoc sqlite3 gnutls-bin procps iproute2 git xz-utils util-linux
 	libpq-dev postgresql pgbouncer prosody lua-unbound ejabberd
 	libldap-dev slapd ldap-utils"
 
