@@ -66,7 +66,7 @@ void pg_store_up(struct pg_store *store);
 void pg_store_down(struct pg_store *store, bool was_up, struct pg_job *jobs,
 		   const char *reason);
 
-/* A batch was committed, or one statement failed for a reason that lies in
+/* Something was written, or one statement failed for a reason that lies in
  * the database and not in the request. */
 void pg_store_worked(struct pg_store *store);
 void pg_store_failed(struct pg_store *store, const char *reason);

@@ -50,17 +50,30 @@ void pg_batch_mark_unknown(struct pg_conn *conn)
 
 /* -- its end -------------------------------------------------- */
 
+/* A database that is full can still be read: that alone is no good news. */
+static bool has_write(const struct pg_conn *conn)
+{
+	const struct pg_job *job;
+
+	DL_FOREACH(conn->flight, job) {
+		if (storage_op_writes(job->request->op))
+			return true;
+	}
+	return false;
+}
+
 static void batch_committed(struct pg_conn *conn)
 {
 	struct pg_store *store = conn->store;
 	struct pg_job *jobs = conn->flight, *job, *next;
 
+	if (store->failing && has_write(conn))
+		pg_store_worked(store);
 	conn->flight = NULL;
 	conn->flight_count = 0;
 	conn->limit = PG_BATCH_MAX;
 	conn->conflicts = 0;
 	conn->retry_ms = 0;
-	pg_store_worked(store);
 	DL_FOREACH_SAFE(jobs, job, next) {
 		DL_DELETE(jobs, job);
 		pg_store_done(store, job, job->request->result.status, NULL);

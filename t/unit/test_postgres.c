@@ -270,6 +270,42 @@ static void test_lock(void **state)
 	assert_int_equal(world_logged(&t->world, "storage.available"), 1);
 }
 
+/* No room for what is written; what is there can be read all the same. */
+static void test_disk_full(void **state)
+{
+	struct test *t = *state;
+
+	t->storage = open_with(t, "connections=1");
+	ASK(t, STORAGE_OK, storage_load, t->storage, ROMEO);
+	mem_free(world_psql(
+		"CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql"
+		" AS $$BEGIN RAISE 'no space left' USING ERRCODE ="
+		" 'disk_full'; END$$; CREATE TRIGGER full_disk BEFORE INSERT"
+		" ON offline EXECUTE FUNCTION full_disk()"));
+	for (int i = 0; i < MANY; i++) {
+		if (i % 2)
+			storage_load(t->storage, ROMEO, answer_cb,
+				     &t->many[i]);
+		else
+			add(t, i, ROMEO, "<m/>");
+	}
+	wait_many(t, MANY);
+	for (int i = 0; i < MANY; i++) {
+		assert_int_equal(t->many[i].result.status,
+				 i % 2 ? STORAGE_OK : STORAGE_UNAVAILABLE);
+		if (i % 2 == 0)
+			assert_string_equal(t->many[i].result.reason,
+					    "no space left");
+		answer_clear(&t->many[i]);
+	}
+	assert_int_equal(world_logged(&t->world, "no space left"), 1);
+	mem_free(world_psql("DROP TRIGGER full_disk ON offline"));
+	add(t, 0, ROMEO, "<m/>");
+	wait_many(t, 1);
+	assert_int_equal(t->many[0].result.status, STORAGE_OK);
+	assert_int_equal(world_logged(&t->world, "storage.available"), 1);
+}
+
 /* Two stores on an empty database, at the same time; and one from the
  * future. */
 static void test_schema(void **state)
@@ -382,6 +418,7 @@ int main(void)
 		FAULT(test_killed_backends),
 		FAULT(test_conflicts),
 		FAULT(test_lock),
+		FAULT(test_disk_full),
 		FAULT(test_schema),
 		FAULT(test_password),
 		FAULT(test_no_server),
