@@ -26,6 +26,8 @@ struct faults {
 	struct sim *sim;
 	struct rng rng;
 	struct sim_event event;
+	struct sim_event trap;
+	struct process *victim; /* of the trap */
 	struct repair *repairs;
 };
 
@@ -129,15 +131,37 @@ static struct process *pick_other(struct faults *faults,
 
 /* -- faults ----------------------------------------------------------------- */
 
-static void fault_kill(struct faults *faults)
+static void kill_now(struct faults *faults, struct process *process)
 {
-	struct process *process = pick_process(faults);
-
 	if (!process_runs(process))
 		return;
 	process_kill(process, false);
 	repair_new(faults, start, 0,
 		   rng_chance(&faults->rng, 70) ? 3 : 120)->process = process;
+}
+
+static void on_trap(struct sim_event *event)
+{
+	struct faults *faults = container_of(event, struct faults, trap);
+
+	kill_now(faults, faults->victim);
+}
+
+/* At any moment, or when something has just come. */
+static void fault_kill(struct faults *faults)
+{
+	struct process *process = pick_process(faults);
+	struct world *world = faults->sim->world;
+
+	if (rng_chance(&faults->rng, 30) || world->trap_host) {
+		kill_now(faults, process);
+		return;
+	}
+	faults->victim = process;
+	world->trap_host = process->host;
+	world->trap_count = (unsigned)rng_range(&faults->rng, 1, 30);
+	world->trap_event = &faults->trap;
+	world->trap_run = on_trap;
 }
 
 static void fault_host(struct faults *faults)
@@ -353,6 +377,8 @@ void faults_end(struct sim *sim)
 	struct deployment *deployment = sim->deployment;
 
 	world_cancel(sim->world, &sim->faults->event);
+	world_cancel(sim->world, &sim->faults->trap);
+	sim->world->trap_host = NULL;
 	while (sim->faults->repairs)
 		repair_now(sim->faults->repairs);
 	for (unsigned kind = 0; kind < SIM_ROLES; kind++) {

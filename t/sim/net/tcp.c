@@ -142,10 +142,24 @@ static void print(const struct tcp_end *end, const struct segment *segment)
 	       buf_data(&segment->bytes));
 }
 
+#define TRAP_US 3000 /* within which it snaps */
+
+static void look_at_trap(struct world *world, const struct sim_host *host)
+{
+	if (world->trap_host != host || --world->trap_count > 0)
+		return;
+	world->trap_host = NULL;
+	world_at(world, world->trap_event,
+		 world->now + rng_range(&world->rng, 0, TRAP_US),
+		 world->trap_run);
+}
+
 static void take(struct tcp_end *end, struct segment *segment)
 {
 	struct tcp *tcp = end->tcp;
 
+	if (segment->kind == SEGMENT_DATA)
+		look_at_trap(tcp->world, end->host);
 	if (tcp->world->wire && segment->kind == SEGMENT_DATA)
 		print(end, segment);
 

@@ -81,6 +81,12 @@ struct world {
 	unsigned last_port;
 	unsigned last_connection;
 	struct sim_db *db; /* t/sim/store.h */
+	/* Runs an event shortly after so many arrivals at a host: to strike in
+	 * the middle of work. NULL: no trap is set. */
+	struct sim_host *trap_host;
+	unsigned trap_count;
+	struct sim_event *trap_event;
+	void (*trap_run)(struct sim_event *event);
 	uint64_t hash; /* of all that happened */
 	bool verbose;
 	bool wire; /* prints the bytes of connections as they arrive */
