@@ -58,11 +58,12 @@ static void on_role(struct peer *peer, const struct element *element)
 	handshake_up(peer);
 }
 
-static void write_bound(struct peer *peer, const char *name)
+static void write_answer(struct peer *peer, const char *answer,
+			 const char *name)
 {
 	struct buf text = { 0 };
 
-	buf_add_str(&text, "<link:bound");
+	buf_addf(&text, "<link:%s", answer);
 	buf_add_attr(&text, "name", name);
 	buf_add_str(&text, "/>");
 	peer_write(peer, buf_data(&text), text.len);
@@ -83,11 +84,41 @@ static bool is_name(const char *text)
 	return same;
 }
 
+static bool may_bind(const struct peer *peer, const char *name)
+{
+	const struct policy *policy = policy_find(peer->router, peer->name);
+
+	return str_equal(name, peer->name) ||
+	       (policy && policy_may_bind(policy, name));
+}
+
+/* The link stays: one name that stands in the wrong list must not cost the
+ * others. */
+static void refuse(struct peer *peer, const char *name)
+{
+	if (names_refuse(peer, name)) {
+		peer->router->stats.refused++;
+		log_warning(peer->router->log, "name.refused",
+			    LOG_S("name", name), LOG_S("link", peer->name),
+			    LOG_S("reason", "no `names` of its link section "
+					    "allows it"));
+	}
+	write_answer(peer, "refused", name);
+}
+
+static void give(struct peer *peer, const char *name)
+{
+	names_forget_refused(peer, name);
+	names_add(peer, name);
+	log_info(peer->router->log, "name.bound", LOG_S("name", name),
+		 LOG_S("link", peer->name));
+	write_answer(peer, "bound", name);
+}
+
 static void on_bind(struct peer *peer, const struct element *element)
 {
 	struct router *router = peer->router;
 	const char *name = element_attr(element, "name");
-	const struct policy *policy = policy_find(router, peer->name);
 	struct peer *owner = NULL;
 
 	if (!is_name(name)) {
@@ -95,22 +126,16 @@ static void on_bind(struct peer *peer, const struct element *element)
 		return;
 	}
 	HASH_FIND_STR(router->links, name, owner);
-	if (owner != peer && (!policy || !policy_may_bind(policy, name))) {
-		log_warning(router->log, "name.refused",
-			    LOG_S("name", name), LOG_S("link", peer->name));
-		peer_fail(peer, STREAM_NOT_AUTHORIZED,
-			  "this name is not for this link");
-	} else if (owner && owner != peer) {
+	if (peer->name_count + peer->refused_count >=
+	    (size_t)router->options->max_names)
+		peer_fail(peer, STREAM_POLICY_VIOLATION, "too many names");
+	else if (!may_bind(peer, name))
+		refuse(peer, name);
+	else if (owner && owner != peer)
 		peer_fail(peer, STREAM_CONFLICT,
 			  "this name is another link's own");
-	} else if (peer->name_count >= (size_t)router->options->max_names) {
-		peer_fail(peer, STREAM_POLICY_VIOLATION, "too many names");
-	} else {
-		names_add(peer, name);
-		log_info(router->log, "name.bound", LOG_S("name", name),
-			 LOG_S("link", peer->name));
-		write_bound(peer, name);
-	}
+	else
+		give(peer, name);
 }
 
 static void on_unbind(struct peer *peer, const struct element *element)
@@ -122,9 +147,38 @@ static void on_unbind(struct peer *peer, const struct element *element)
 			  "unbind needs a name that was bound");
 		return;
 	}
+	names_forget_refused(peer, name);
 	names_remove(peer, name);
 	log_info(peer->router->log, "name.unbound", LOG_S("name", name),
 		 LOG_S("link", peer->name));
+}
+
+void control_rights_changed(struct peer *peer)
+{
+	struct peer *owner;
+	size_t refused = peer->refused_count;
+	const char *name;
+	char *copy;
+
+	/* Backwards, because both lists close up behind what leaves them; and
+	 * only over what was refused before, not in this call. */
+	for (size_t i = refused; i-- > 0;) {
+		HASH_FIND_STR(peer->router->links, peer->refused[i], owner);
+		if (owner || !may_bind(peer, peer->refused[i]))
+			continue;
+		copy = mem_strdup(peer->refused[i]);
+		give(peer, copy);
+		mem_free(copy);
+	}
+	for (size_t i = peer->name_count; i-- > 1;) {
+		name = names_get(peer, i);
+		if (may_bind(peer, name))
+			continue;
+		copy = mem_strdup(name);
+		names_remove(peer, copy);
+		refuse(peer, copy);
+		mem_free(copy);
+	}
 }
 
 static void on_watch(struct peer *peer, const struct element *element)

@@ -11,4 +11,8 @@
 /* One whole top-level element from a role. */
 void control_element(struct peer *peer, const char *bytes, size_t len);
 
+/* The rights of links have changed: takes the names that the link may no longer
+ * have, and gives it those that it was refused and may have now. */
+void control_rights_changed(struct peer *peer);
+
 #endif

@@ -202,6 +202,29 @@ void names_remove(struct peer *peer, const char *text)
 	}
 }
 
+bool names_refuse(struct peer *peer, const char *text)
+{
+	for (size_t i = 0; i < peer->refused_count; i++) {
+		if (str_equal(peer->refused[i], text))
+			return false;
+	}
+	peer->refused = mem_realloc(peer->refused, peer->refused_count + 1,
+				    sizeof(*peer->refused));
+	peer->refused[peer->refused_count++] = mem_strdup(text);
+	return true;
+}
+
+void names_forget_refused(struct peer *peer, const char *text)
+{
+	for (size_t i = 0; i < peer->refused_count; i++) {
+		if (!str_equal(peer->refused[i], text))
+			continue;
+		mem_free(peer->refused[i]);
+		peer->refused[i] = peer->refused[--peer->refused_count];
+		return;
+	}
+}
+
 void names_remove_all(struct peer *peer)
 {
 	for (size_t i = 0; i < peer->name_count; i++)

@@ -14,6 +14,11 @@ void names_add(struct peer *peer, const char *name);
 void names_remove(struct peer *peer, const char *name);
 void names_remove_all(struct peer *peer);
 
+/* Keeps the name as one that the link wants and may not have, until a reload
+ * allows it or the link gives it up. False: it is kept already. */
+bool names_refuse(struct peer *peer, const char *name);
+void names_forget_refused(struct peer *peer, const char *name);
+
 /* Whether anybody serves the name now. */
 bool names_served(const struct router *router, const char *name);
 size_t names_count(const struct router *router);

@@ -203,6 +203,9 @@ static void peer_free(struct peer *peer)
 	mem_free(peer->asked);
 	mem_free(peer->name);
 	mem_free(peer->software);
+	for (size_t i = 0; i < peer->refused_count; i++)
+		mem_free(peer->refused[i]);
+	mem_free(peer->refused);
 	mem_free(peer);
 }
 

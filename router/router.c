@@ -5,6 +5,7 @@
  */
 #include "router/router.h"
 
+#include "router/control.h"
 #include "router/metrics.h"
 #include "router/names.h"
 #include "router/peer.h"
@@ -208,19 +209,12 @@ static void *router_start(struct role_env *env, struct error *err)
 	return router;
 }
 
-/* Whether a link would be let in again, with all that it has. */
+/* Whether a link would be let in again. */
 static bool still_allowed(const struct peer *peer)
 {
 	const struct policy *policy = policy_find(peer->router, peer->name);
-	const char *name;
 
-	if (!policy || policy->section->kind != (int)peer->kind)
-		return false;
-	for (size_t i = 1; (name = names_get(peer, i)); i++) {
-		if (!policy_may_bind(policy, name))
-			return false;
-	}
-	return true;
+	return policy && policy->section->kind == (int)peer->kind;
 }
 
 static int router_reload(void *state, struct error *err)
@@ -233,7 +227,9 @@ static int router_reload(void *state, struct error *err)
 		return -1;
 	settings_apply(&settings, router);
 	HASH_ITER(hh, router->links, peer, next) {
-		if (!still_allowed(peer))
+		if (still_allowed(peer))
+			control_rights_changed(peer);
+		else
 			peer_fail(peer, STREAM_NOT_AUTHORIZED,
 				  "no longer allowed");
 	}

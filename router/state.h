@@ -111,6 +111,8 @@ struct peer {
 
 	struct name **names; /* own first */
 	size_t name_count;
+	char **refused; /* names that it wants and may not have */
+	size_t refused_count;
 
 	struct peer *blocked_on; /* whom we wait for; NULL: we are read */
 	struct peer *blocked;	 /* those that wait for us */

@@ -819,6 +819,45 @@ static void test_bind_while_running(void **state)
 	mem_free(w);
 }
 
+static void count_refused(enum log_level level, const char *line, void *ctx)
+{
+	unsigned *count = ctx;
+
+	(void)level;
+	*count += strstr(line, "link.name-refused name=example.org") != NULL;
+}
+
+/* A name that is refused is logged once, and the link goes on; once it was
+ * given, it is worth another line. */
+static void test_name_refused(void **state)
+{
+	const char *refused = "<link:refused name='example.org'/>";
+	struct world *w = mem_new(struct world);
+	unsigned count = 0;
+
+	(void)state;
+	setup_pair(w, 1);
+	w->log.target = LOG_TO_CALLBACK;
+	w->log.level = LOG_LEVEL_WARNING;
+	w->log.line = count_refused;
+	w->log.line_ctx = &count;
+	fake_write(&w->routers[0], "sm-1", refused);
+	fake_write(&w->routers[0], "sm-1", refused);
+	fake_write(&w->routers[0], "sm-1", "<link:refused name='other.org'/>");
+	pass(w, 20);
+	assert_int_equal(count, 1);
+	fake_write(&w->routers[0], "sm-1", "<link:bound name='example.org'/>");
+	fake_write(&w->routers[0], "sm-1", refused);
+	pass(w, 20);
+	assert_int_equal(count, 2);
+	send_range(&w->c2s, "a@example.org", 1, 2);
+	wait_for(w, settled);
+	assert_range(&w->sm1, 1, 2);
+	assert_int_equal(w->sm1.downs, 0);
+	teardown(w);
+	mem_free(w);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -841,6 +880,7 @@ int main(void)
 		cmocka_unit_test(test_close_in_callback),
 		cmocka_unit_test(test_admin),
 		cmocka_unit_test(test_bind_while_running),
+		cmocka_unit_test(test_name_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

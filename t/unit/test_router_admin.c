@@ -222,11 +222,26 @@ static void test_reload(void **state)
 	/* The component is no longer allowed, the others stay. */
 	assert_int_equal(world_reload(&world, ROUTER ADMIN SM, &err), 0);
 	client_expect_error(&irc, "not-authorized");
-	/* Nor is the name that sm has bound. */
+	/* The name that sm has bound is no longer allowed: sm stays. */
 	assert_int_equal(world_reload(&world, ROUTER ADMIN
 				      "link \"sm-*\" { kind = sm  "
 				      "secret-file = \"@/s2\" }\n", &err), 0);
-	client_expect_error(&sm, "not-authorized");
+	client_expect(&sm, "<link:refused name='example.org'/>");
+	client_send(&sm, "<link:watch/><link:bind name='example.net'/>");
+	client_expect(&sm, "<link:refused name='example.net'/>");
+	assert_false(client_has(&sm, "example.org"));
+	/* What was refused is given when it is allowed, what was given up is
+	 * not. */
+	client_send(&sm, "<link:unbind name='example.org'/>"
+			 "<link:ping id='2'/>");
+	client_expect(&sm, "<link:pong id='2'/>");
+	assert_int_equal(world_reload(&world, ROUTER ADMIN
+				      "link \"sm-*\" { kind = sm  "
+				      "names = { \"*.net\", \"*.org\" } "
+				      "secret-file = \"@/s2\" }\n", &err), 0);
+	client_expect(&sm, "<link:bound name='example.net'/>");
+	world_pass(&world, 20);
+	assert_false(client_has(&sm, "example.org"));
 	client_close(&sm);
 	/* The secret is the new one. */
 	client_open(&sm, &world, 0);

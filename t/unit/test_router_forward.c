@@ -105,9 +105,6 @@ static void test_bad_names(void **state)
 	static const struct {
 		const char *name, *send, *condition;
 	} cases[] = {
-		{ "sm-1", "<link:bind name='example.com'/>",
-		  "not-authorized" },
-		{ "sm-1", "<link:bind name='*'/>", "not-authorized" },
 		{ "sm-1", "<link:bind/>", "bad-format" },
 		{ "sm-1", "<link:bind name=''/>", "bad-format" },
 		{ "sm-1", "<link:bind name='Example.org'/>", "bad-format" },
@@ -117,12 +114,9 @@ static void test_bad_names(void **state)
 		{ "sm-1", "<link:bind name='a.org'/><link:bind name='b.org'/>"
 			  "<link:bind name='c.org'/><link:bind name='d.org'/>"
 			  "<link:bind name='e.org'/>", "policy-violation" },
-		{ "c2s-1", "<link:bind name='example.org'/>",
-		  "not-authorized" },
-		{ "s2s-1", "<link:bind name='example.org'/>",
-		  "not-authorized" },
-		{ "s2s-1", "<link:bind name='*'/><link:bind name='sm-9'/>",
-		  "not-authorized" },
+		{ "sm-1", "<link:bind name='a.com'/><link:bind name='b.com'/>"
+			  "<link:bind name='c.com'/><link:bind name='d.com'/>"
+			  "<link:bind name='e.com'/>", "policy-violation" },
 	};
 
 	(void)state;
@@ -131,6 +125,34 @@ static void test_bad_names(void **state)
 		client_role(&sm1, &world, cases[i].name, "secret-1", E1);
 		client_send(&sm1, cases[i].send);
 		client_expect_error(&sm1, cases[i].condition);
+		client_close(&sm1);
+	}
+}
+
+/* A link stays when it asks for what it may not have. */
+static void test_refused_names(void **state)
+{
+	static const struct {
+		const char *link, *name;
+	} cases[] = {
+		{ "sm-1", "example.com" }, { "sm-1", "*" },
+		{ "c2s-1", "example.org" }, { "s2s-1", "example.org" },
+		{ "s2s-1", "sm-9" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		client_role(&sm1, &world, cases[i].link, "secret-1", E1);
+		for (int again = 0; again < 2; again++) {
+			client_sendf(&sm1, "<link:bind name='%s'/>",
+				     cases[i].name);
+			client_sendf(&sm1, "<link:ping id='%d'/>", again);
+			client_expect(&sm1, "<link:refused name='");
+			client_expect(&sm1, cases[i].name);
+			client_expect(&sm1, "<link:pong");
+		}
+		client_send(&sm1, "<link:watch/>");
+		client_expect(&sm1, "<link:watching/>");
 		client_close(&sm1);
 	}
 }
@@ -435,6 +457,7 @@ int main(void)
 		IN_WORLD(test_members),
 		IN_WORLD(test_members_in_one_turn),
 		IN_WORLD(test_bad_names),
+		IN_WORLD(test_refused_names),
 		IN_WORLD(test_own_name_is_bound),
 		IN_WORLD(test_ping),
 		IN_WORLD(test_forward),

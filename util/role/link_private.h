@@ -111,6 +111,7 @@ struct link_sender {
 
 struct link_bind {
 	char *name;
+	bool refused; /* by some router; that was logged */
 	struct link_bind *prev, *next;
 };
 

@@ -296,6 +296,42 @@ static void on_ping(struct link_router *router, const struct element *element)
 	write_out(router);
 }
 
+static struct link_bind *find_bind(struct link_router *router,
+				   const struct element *element)
+{
+	const char *name = element_attr(element, "name");
+	struct link_bind *bind;
+
+	DL_FOREACH(router->link->binds, bind) {
+		if (str_equal(bind->name, name))
+			return bind;
+	}
+	return NULL;
+}
+
+static void on_bound(struct link_router *router, const struct element *element)
+{
+	struct link_bind *bind = find_bind(router, element);
+
+	if (bind)
+		bind->refused = false;
+}
+
+/* The router keeps it in mind, and binds the name when it may. */
+static void on_refused(struct link_router *router,
+		       const struct element *element)
+{
+	struct link_bind *bind = find_bind(router, element);
+
+	if (!bind || bind->refused)
+		return;
+	bind->refused = true;
+	log_warning(router->link->log, "link.name-refused",
+		    LOG_S("name", bind->name), LOG_S("router", router->name),
+		    LOG_S("reason", "no `names` of its link section "
+				    "allows it"));
+}
+
 /* Answers that say nothing but that the router lives. */
 static void on_answer(struct link_router *router,
 		      const struct element *element)
@@ -310,8 +346,8 @@ static const struct control {
 } controls[] = {
 	{ "members", on_members }, { "gone", on_gone },
 	{ "welcome", on_welcome }, { "watching", on_watching },
-	{ "bound", on_answer },	   { "ping", on_ping },
-	{ "pong", on_answer },
+	{ "bound", on_bound },	   { "refused", on_refused },
+	{ "ping", on_ping },	   { "pong", on_answer },
 };
 
 static void on_stream_error(struct link_router *router,
