@@ -41,6 +41,8 @@ t_sim_sim_LDADD = router/librouter.a router/libroptions.a \
 
 TESTS += t/sim/sim
 
+EXTRA_DIST += t/sim/README.md
+
 # make sim SEEDS=500
 SEEDS = 100
 sim: t/sim/sim
