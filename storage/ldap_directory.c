@@ -30,7 +30,7 @@ struct directory {
 	struct worker *worker;
 	struct ldap_servers servers;
 	struct connection *connections;
-	struct directory_operation *waiting;
+	struct directory_operation *waiting[DIRECTORY_KINDS];
 	size_t outstanding;
 	struct deferred dispatch;
 	struct timer probe;
@@ -63,7 +63,7 @@ static void finish(struct directory_operation *operation,
 static void finish_waiting(struct directory_operation *operation,
 			   enum storage_status status, const char *text)
 {
-	DL_DELETE(operation->directory->waiting, operation);
+	DL_DELETE(operation->directory->waiting[operation->kind], operation);
 	finish(operation, status, 0, text);
 }
 
@@ -160,7 +160,7 @@ static void take_back(struct connection *connection, const char *reason)
 	while ((operation = connection->operations) != NULL) {
 		DL_DELETE(connection->operations, operation);
 		operation->connection = NULL;
-		DL_PREPEND(directory->waiting, operation);
+		DL_PREPEND(directory->waiting[operation->kind], operation);
 		if (operation->tries >= TRIES_MAX || operation->entries > 0)
 			finish_waiting(operation, STORAGE_UNAVAILABLE, reason);
 	}
@@ -231,7 +231,7 @@ void directory_answered(struct connection *connection,
 		server_failed(directory, connection->server,
 			      ldap_err2string(code));
 	connection->retired = true;
-	DL_PREPEND(directory->waiting, operation);
+	DL_PREPEND(directory->waiting[operation->kind], operation);
 	if (operation->tries >= TRIES_MAX || operation->entries > 0)
 		finish_waiting(operation, STORAGE_UNAVAILABLE,
 			       ldap_err2string(code));
@@ -340,10 +340,13 @@ static void not_sent(struct connection *connection,
 		directory_lost(connection, reason);
 }
 
-/* Finds a connection for it, or sees to it that one comes. */
-static void place(struct directory *directory,
+/* Finds a connection for it, or sees to it that one comes. False: there is
+ * nothing to do for those behind it. */
+static bool place(struct directory *directory,
 		  struct directory_operation *operation, unsigned *behind)
 {
+	struct directory_operation **waiting =
+		&directory->waiting[operation->kind];
 	enum connection_use use = operation->kind == DIRECTORY_BIND ?
 					  CONNECTION_BIND : CONNECTION_SEARCH;
 	struct census census = census_of(directory, use);
@@ -351,19 +354,20 @@ static void place(struct directory *directory,
 	int result;
 
 	if (census.free != NULL) {
-		DL_DELETE(directory->waiting, operation);
+		DL_DELETE(*waiting, operation);
 		result = connection_send(census.free, operation);
 		if (result != LDAP_SUCCESS) {
-			DL_PREPEND(directory->waiting, operation);
+			DL_PREPEND(*waiting, operation);
 			not_sent(census.free, operation, result);
 		}
-		return;
+		return true;
 	}
 	/* Each connection that comes is for one that waits. */
 	(*behind)++;
-	if (census.coming >= *behind ||
-	    census.all >= connections_max(directory, use))
-		return;
+	if (census.coming >= *behind)
+		return true;
+	if (census.all >= connections_max(directory, use))
+		return false;
 	server = ldap_servers_pick(&directory->servers,
 				   loop_now(directory->loop));
 	if (server != LDAP_SERVER_NONE) {
@@ -373,6 +377,7 @@ static void place(struct directory *directory,
 		finish_waiting(operation, STORAGE_UNAVAILABLE,
 			       directory->problem);
 	}
+	return true;
 }
 
 static void run_dispatch(struct deferred *deferred)
@@ -380,12 +385,16 @@ static void run_dispatch(struct deferred *deferred)
 	struct directory *directory =
 		container_of(deferred, struct directory, dispatch);
 	struct directory_operation *operation, *next;
-	unsigned searches = 0, binds = 0;
 
 	sweep(directory);
-	DL_FOREACH_SAFE(directory->waiting, operation, next)
-		place(directory, operation,
-		      operation->kind == DIRECTORY_BIND ? &binds : &searches);
+	for (int kind = 0; kind < DIRECTORY_KINDS; kind++) {
+		unsigned behind = 0;
+
+		DL_FOREACH_SAFE(directory->waiting[kind], operation, next) {
+			if (!place(directory, operation, &behind))
+				break;
+		}
+	}
 }
 
 void directory_submit(struct directory *directory,
@@ -402,7 +411,7 @@ void directory_submit(struct directory *directory,
 	if (directory->outstanding++ >= OUTSTANDING_MAX)
 		time = 0;
 	timer_start(&operation->deadline, directory->loop, time, on_deadline);
-	DL_APPEND(directory->waiting, operation);
+	DL_APPEND(directory->waiting[operation->kind], operation);
 	dispatch_later(directory);
 }
 
@@ -451,8 +460,11 @@ void directory_close(struct directory **directory)
 		}
 		remove_connection(connection);
 	}
-	while ((operation = d->waiting) != NULL)
-		finish_waiting(operation, STORAGE_CANCELLED, "closing");
+	for (int kind = 0; kind < DIRECTORY_KINDS; kind++) {
+		while ((operation = d->waiting[kind]) != NULL)
+			finish_waiting(operation, STORAGE_CANCELLED,
+				       "closing");
+	}
 	worker_free(&d->worker);
 	ldap_servers_free(&d->servers);
 	mem_free(d);

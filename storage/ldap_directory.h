@@ -29,6 +29,8 @@ struct directory_answer {
 
 enum directory_kind { DIRECTORY_SEARCH, DIRECTORY_BIND };
 
+#define DIRECTORY_KINDS 2
+
 /* Embedded in its owner, to whom the texts belong; they live until `done`. */
 struct directory_operation {
 	enum directory_kind kind;

@@ -181,15 +181,21 @@ void ldap_keys_write(struct buf *to, const struct account *account,
 bool ldap_keys_parse(struct account *account, const char *stamp,
 		     const char *data, size_t len)
 {
-	char *text = mem_strndup(data, len), *rest = text;
-	const char *form = strsep(&rest, "\n");
-	const char *kept = strsep(&rest, "\n");
-	char *sha1 = strsep(&rest, "\n"), *sha256 = strsep(&rest, "\n");
-	bool read = rest != NULL && *rest == '\0' &&
-		    str_equal(form, KEPT_FORM) &&
-		    str_equal(kept, stamp) && keys_from_text(account, sha1) &&
-		    keys_from_text(account, sha256);
+	char *text, *rest, *sha1, *sha256;
+	const char *form, *kept;
+	bool read;
 
+	if (memchr(data, '\0', len) != NULL)
+		return false;
+	text = rest = mem_strndup(data, len);
+	form = strsep(&rest, "\n");
+	kept = strsep(&rest, "\n");
+	sha1 = strsep(&rest, "\n");
+	sha256 = strsep(&rest, "\n");
+	read = rest != NULL && *rest == '\0' &&
+	       str_equal(form, KEPT_FORM) && str_equal(kept, stamp) &&
+	       keys_from_text(account, sha1) &&
+	       keys_from_text(account, sha256);
 	mem_wipe(text, len);
 	mem_free(text);
 	return read;

@@ -245,6 +245,7 @@ static void test_keys_kept(void **state)
 		"SCRAM-SHA-1$4096:" SALT1 "$" STORED1 ":" SERVER1;
 	struct account account = { .disabled = false }, back = account;
 	struct buf text = { .len = 0 };
+	char wide[4096];
 
 	(void)state;
 	ldap_keys_read(&account, sha256, strlen(sha256));
@@ -258,6 +259,11 @@ static void test_keys_kept(void **state)
 	assert_false(ldap_keys_parse(&back, "20261122000001Z",
 				     buf_data(&text), text.len));
 	assert_false(ldap_keys_parse(&back, "", buf_data(&text), text.len));
+	/* With a NUL in it. */
+	memset(wide, 'x', sizeof(wide));
+	wide[1] = '\0';
+	assert_false(ldap_keys_parse(&back, "20261122000000Z", wide,
+				     sizeof(wide)));
 	for (size_t len = 0; len < text.len; len++)
 		assert_false(ldap_keys_parse(&back, "20261122000000Z",
 					     buf_data(&text), len));
