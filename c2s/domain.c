@@ -294,6 +294,34 @@ static void ask(struct c2s *c2s, struct domain *domain)
 	}
 }
 
+/* The sms of a domain hold back what is for users that are new to them until
+ * each c2s has said that all sessions have got there. `members` tells which
+ * change of the members this is about. */
+static void say_settled(struct c2s *c2s, struct domain *domain)
+{
+	size_t count;
+	const struct member *list =
+		members_get(link_members(c2s->link), domain->name, &count);
+
+	domain->unsettled = false;
+	for (size_t i = 0; list && i < count; i++) {
+		buf_add_str(&c2s->out, "<link:settled");
+		buf_add_attr(&c2s->out, "domain", domain->name);
+		buf_addf(&c2s->out, " members='%016llx'/>",
+			 members_print(list, count));
+		relay_control(c2s, list[i].name, NULL, NULL);
+	}
+}
+
+void c2s_domain_moving(struct c2s *c2s, struct domain *domain, bool moving)
+{
+	if (!domain)
+		return;
+	domain->moving += moving ? 1 : -1;
+	if (domain->moving == 0 && domain->unsettled)
+		say_settled(c2s, domain);
+}
+
 /* What waits for an sm that is gone will get no answer. */
 static void stream_members(struct stream *s)
 {
@@ -320,10 +348,14 @@ static void domain_members(struct c2s *c2s, struct domain *domain)
 	if (!domain->asked ||
 	    !still_there(c2s, domain->name, domain->asked, domain->asked_epoch))
 		ask(c2s, domain);
+	domain->unsettled = false;
 	HASH_ITER(hh, c2s->streams, s, next) {
 		if (s->domain == domain)
 			stream_members(s);
 	}
+	domain->unsettled = true;
+	if (domain->moving == 0)
+		say_settled(c2s, domain);
 }
 
 void c2s_domain_members(struct c2s *c2s, const char *name)

@@ -26,6 +26,8 @@ struct domain {
 	/* The sm that was asked and tells of changes; NULL: none yet. */
 	char *asked, *asked_epoch;
 	uint64_t streams; /* that point here */
+	uint64_t moving;  /* of these: between two sms */
+	bool unsettled;	  /* the sms are to hear when there are none */
 	bool removed;	  /* from the configuration */
 	UT_hash_handle hh;
 };
@@ -37,6 +39,9 @@ void c2s_domains_free(struct c2s *c2s);
 
 /* The domain that a client named, NULL: none of ours. */
 struct domain *c2s_domain_find(struct c2s *c2s, const char *name);
+
+/* One more, or one less, of its sessions is on the way to another sm. */
+void c2s_domain_moving(struct c2s *c2s, struct domain *domain, bool moving);
 
 /* Points a stream to a domain, or to none (NULL). */
 void c2s_domain_set(struct stream *s, struct domain *domain);

@@ -175,6 +175,7 @@ static const struct {
 	{ "close", c2s_session_close },
 	{ "closed", c2s_session_close },
 	{ "lost", c2s_session_lost },
+	{ "released", c2s_session_released },
 	{ "managed", c2s_management_enabled },
 };
 
@@ -297,7 +298,7 @@ static void control_undelivered(struct stream *s,
 		break;
 	case STATE_RECOVERING:
 		if (str_equal(envelope->at, s->session->owner))
-			s->session->reopening = false;
+			s->session->reopening = s->session->releasing = false;
 		break;
 	default:
 		break;
@@ -323,7 +324,8 @@ static void on_undelivered(struct link *link, const struct envelope *envelope,
 	if (envelope->control) {
 		control_undelivered(s, envelope);
 	} else if (s->session && s->session->open && slash &&
-		   str_to_u64(slash + 1, 1, UINT64_MAX, &number) == 0) {
+		   str_to_u64(slash + 1, 1, UINT64_MAX, &number) == 0 &&
+		   number > s->session->done) {
 		c2s_session_hold(s->session, number, envelope->payload,
 				 envelope->payload_len);
 		c2s_session_recover(s);

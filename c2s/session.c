@@ -9,9 +9,11 @@
 
 #include <string.h>
 
+#include "c2s/domain.h"
 #include "c2s/management.h"
 #include "c2s/negotiate.h"
 #include "c2s/relay.h"
+#include "c2s/tail.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/xmpp/ns.h"
@@ -46,12 +48,69 @@ static void held_free(struct session *session)
 	session->held = NULL;
 }
 
+/* What `open` and `reopen` have in common. */
+static void add_facts(struct stream *s, struct buf *out)
+{
+	char address[ADDRESS_MAX];
+
+	conn_peer_address(s->conn, address);
+	buf_add_attr(out, "jid", s->session->bare);
+	buf_add_attr(out, "ticket", s->session->ticket);
+	buf_add_attr(out, "address", address);
+	buf_add_attr(out, "tls", conn_tls_version(s->conn));
+}
+
+/* All that an sm must know to go on with a session that it does not know: the
+ * rest of the attributes, and the content. */
+static void add_state(struct stream *s, struct buf *out)
+{
+	const struct session *session = s->session;
+
+	buf_addf(out, " done='%llu'", (unsigned long long)session->done);
+	if (s->tail && s->tail->managed)
+		buf_addf(out, " sent='%llu' acked='%llu'",
+			 (unsigned long long)s->tail->sent,
+			 (unsigned long long)s->tail->acked);
+	buf_add_char(out, '>');
+	if (session->snapshot)
+		buf_add_str(out, session->snapshot);
+	tail_describe(s, out);
+}
+
+/* Stanzas from this number on were not dealt with: they are here. */
+static void note_done(struct session *session)
+{
+	session->done =
+		session->held ? session->held->number - 1 : session->number;
+}
+
+/* A managed session lives on without us: whoever serves the user, now or
+ * next, gets all that is known of it, and takes it over from there. */
+static void tell_cut(struct stream *s, const char *reason)
+{
+	struct session *session = s->session;
+	struct buf *out = &s->c2s->out;
+
+	note_done(session);
+	buf_add_str(out, "<link:closed cut='true'");
+	buf_add_attr(out, "reason", reason);
+	add_facts(s, out);
+	buf_add_attr(out, "resource", session->resource);
+	add_state(s, out);
+	buf_add_str(out, "</link:closed>");
+	relay_control(s->c2s, NULL, session->bare, s->id);
+}
+
 static void tell_owner(struct stream *s, const char *reason, bool cut)
 {
 	struct buf *out = &s->c2s->out;
 
 	if (!s->session->owner)
 		return;
+	if (cut && s->session->open && s->tail && s->tail->managed) {
+		tell_cut(s, reason);
+		return;
+	}
 	buf_add_str(out, "<link:closed");
 	buf_add_attr(out, "reason", reason);
 	if (cut)
@@ -76,12 +135,22 @@ static void log_closed(struct stream *s, const char *reason)
 	buf_free(&jid);
 }
 
+/* The domain counts those that have not got to their new owners. */
+static void set_moving(struct stream *s, bool moving)
+{
+	if (!s->session || s->session->moving == moving)
+		return;
+	s->session->moving = moving;
+	c2s_domain_moving(s->c2s, s->domain, moving);
+}
+
 void c2s_session_end(struct stream *s, const char *reason, bool cut)
 {
 	struct session *session = s->session;
 
 	if (!session)
 		return;
+	set_moving(s, false);
 	tell_owner(s, reason, cut);
 	if (session->open) {
 		log_closed(s, reason);
@@ -165,18 +234,6 @@ static void iq_result(struct stream *s, const char *id)
 }
 
 /* -- opening -------------------------------------------------------------- */
-
-/* What `open` and `reopen` have in common. */
-static void add_facts(struct stream *s, struct buf *out)
-{
-	char address[ADDRESS_MAX];
-
-	conn_peer_address(s->conn, address);
-	buf_add_attr(out, "jid", s->session->bare);
-	buf_add_attr(out, "ticket", s->session->ticket);
-	buf_add_attr(out, "address", address);
-	buf_add_attr(out, "tls", conn_tls_version(s->conn));
-}
 
 void c2s_session_open_failed(struct stream *s)
 {
@@ -297,6 +354,9 @@ static void open_first(struct stream *s, const char *resource)
 		answer_bind(s);
 	log_opened(s);
 	stream_set_state(s, STATE_OPEN);
+	/* It may have become another's while it was being opened. */
+	if (owner_now(s) && !owner_is(session, owner_now(s)))
+		c2s_session_recover(s);
 }
 
 /* -- recovering ----------------------------------------------------------- */
@@ -341,6 +401,7 @@ static void finish_recovery(struct stream *s)
 
 	session->reopening = false;
 	session->lost = false;
+	set_moving(s, false);
 	if (!send_held(s))
 		return; /* the timer runs */
 	c2s_management_again(s);
@@ -354,21 +415,54 @@ static void reopen(struct stream *s, const struct member *owner)
 	struct session *session = s->session;
 	struct buf *out = &s->c2s->out;
 
+	note_done(session);
 	set_owner(session, owner->name, owner->epoch);
 	session->lost = true; /* to this one, until it says otherwise */
 	session->reopening = true;
+	session->releasing = session->released = false;
 	log_info(s->c2s->log, "session.reopen", LOG_S("session", s->id),
 		 LOG_S("sm", owner->name));
 	buf_add_str(out, "<link:reopen");
 	add_facts(s, out);
 	buf_add_attr(out, "resource", session->resource);
-	buf_add_char(out, '>');
-	if (session->snapshot)
-		buf_add_str(out, session->snapshot);
+	add_state(s, out);
 	buf_add_str(out, "</link:reopen>");
 	if (relay_control(s->c2s, session->owner, session->bare, s->id) ==
 	    LINK_NO_ROUTE)
 		session->reopening = false;
+	else
+		set_moving(s, false);
+}
+
+/* The process that has the session still lives. */
+static bool owner_lives(const struct stream *s)
+{
+	const struct session *session = s->session;
+	size_t count;
+	const struct member *list = members_get(link_members(s->c2s->link),
+						session->owner, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (str_equal(list[i].name, session->owner))
+			return str_equal(list[i].epoch, session->epoch);
+	}
+	return false;
+}
+
+/* The owner lives, but another one serves the user now. It finishes what it
+ * has begun, and what it has written is durable, before the new one reads. */
+static void release(struct stream *s)
+{
+	struct session *session = s->session;
+
+	if (session->releasing)
+		return;
+	buf_add_str(&s->c2s->out, "<link:release");
+	buf_add_attr(&s->c2s->out, "jid", session->bare);
+	buf_add_str(&s->c2s->out, "/>");
+	session->releasing =
+		relay_control(s->c2s, session->owner, session->bare, s->id) !=
+		LINK_NO_ROUTE;
 }
 
 /* One attempt; the timer of STATE_RECOVERING brings the next. */
@@ -379,7 +473,10 @@ static void recover(struct stream *s)
 
 	if (!owner)
 		return;
-	if (!owner_is(session, owner))
+	if (!owner_is(session, owner) && !session->released &&
+	    !session->reopening && owner_lives(s))
+		release(s);
+	else if (!owner_is(session, owner) || session->released)
 		reopen(s, owner);
 	else if (!session->lost)
 		finish_recovery(s);
@@ -392,6 +489,7 @@ void c2s_session_recover(struct stream *s)
 	if (s->state == STATE_RECOVERING)
 		return;
 	s->session->recovering = loop_now(s->c2s->loop);
+	set_moving(s, true);
 	stream_set_state(s, STATE_RECOVERING);
 	log_debug(s->c2s->log, "session.waits", LOG_S("session", s->id),
 		  LOG_S("sm", s->session->owner));
@@ -419,9 +517,10 @@ void c2s_session_members(struct stream *s)
 {
 	if (s->state == STATE_OPEN && !owner_is(s->session, owner_now(s)))
 		c2s_session_recover(s);
-	else if (s->state == STATE_OPENING &&
-		 !owner_is(s->session, owner_now(s)))
+	else if (s->state == STATE_OPENING && !owner_lives(s))
 		c2s_session_open_failed(s);
+	if (s->state == STATE_RECOVERING && !owner_is(s->session, owner_now(s)))
+		set_moving(s, true);
 	/* Not at once: what is undelivered comes back meanwhile. */
 	if (s->state == STATE_RECOVERING &&
 	    !(s->session->reopening && owner_is(s->session, owner_now(s))))
@@ -541,6 +640,22 @@ static void take_back(struct stream *s, const struct element *element)
 	element_write(stanza, &bytes);
 	c2s_session_hold(s->session, number, buf_data(&bytes), bytes.len);
 	buf_free(&bytes);
+}
+
+void c2s_session_released(struct stream *s, const struct envelope *envelope,
+			  const struct element *element)
+{
+	struct session *session = s->session;
+
+	(void)element;
+	if (!from_owner(s, envelope) || !session->releasing ||
+	    s->state != STATE_RECOVERING)
+		return;
+	/* From here on nothing that it was sent comes back to us. */
+	note_done(session);
+	session->releasing = false;
+	session->released = true;
+	stream_retry_later(s, 0);
 }
 
 void c2s_session_lost(struct stream *s, const struct envelope *envelope,

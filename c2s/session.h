@@ -25,6 +25,9 @@ struct session {
 	char epoch[17];	       /* the owner's */
 	bool open;
 	bool lost;	   /* the owner has forgotten it */
+	bool moving;	   /* from one sm to another; counted by the domain */
+	bool releasing;	   /* the owner was asked to let go */
+	bool released;	   /* and did */
 	bool reopening;	   /* asked for, no answer yet */
 	bool asked;	   /* the client waits for an <a/> */
 	char *resume;	   /* SM-ID that the client wants back; NULL */
@@ -33,6 +36,7 @@ struct session {
 	uint32_t h;	   /* of the resume */
 	struct held *held; /* in order of their numbers */
 	uint64_t number;   /* of the last stanza that came in */
+	uint64_t done;	   /* all up to here were dealt with by former owners */
 	uint64_t stanzas_out;
 	int64_t since;	     /* wall clock, us */
 	uint64_t recovering; /* loop_now() when it began */
@@ -73,6 +77,8 @@ void c2s_session_close(struct stream *s, const struct envelope *envelope,
 		       const struct element *element);
 void c2s_session_lost(struct stream *s, const struct envelope *envelope,
 		      const struct element *element);
+void c2s_session_released(struct stream *s, const struct envelope *envelope,
+			  const struct element *element);
 
 /* The sm that was asked to open it is gone. */
 void c2s_session_open_failed(struct stream *s);

@@ -297,6 +297,29 @@ bool tail_acked(struct stream *s, uint32_t h)
 	return true;
 }
 
+void tail_describe(const struct stream *s, struct buf *to)
+{
+	const struct tail *tail = s->tail;
+	const struct tail_item *item;
+
+	if (!tail || !tail->managed)
+		return;
+	LL_FOREACH(tail->first, item) {
+		buf_add_str(to, "<link:unacked");
+		if (item->origin)
+			buf_add_attr(to, "origin", item->origin);
+		buf_add_char(to, '>');
+		buf_add(to, item->bytes, item->len);
+		buf_add_str(to, "</link:unacked>");
+	}
+	if (!tail->seen)
+		return;
+	buf_add_str(to, "<link:seen>");
+	for (size_t i = 0; i < TAIL_SEEN && i < tail->seen_at; i++)
+		buf_addf(to, "%016" PRIx64, tail->seen[i]);
+	buf_add_str(to, "</link:seen>");
+}
+
 /* -- the end --------------------------------------------------------------- */
 
 void tail_return(struct stream *s)

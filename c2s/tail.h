@@ -47,6 +47,10 @@ void tail_manage(struct stream *s, uint64_t sent);
  * when it counts more than there was. */
 bool tail_acked(struct stream *s, uint32_t h);
 
+/* Appends <link:unacked/> for each stanza and <link:seen/> for what an sm has
+ * to know of a managed stream. */
+void tail_describe(const struct stream *s, struct buf *to);
+
 /* The connection is gone: what was not written goes back to the sm. */
 void tail_return(struct stream *s);
 

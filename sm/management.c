@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sm/handover.h"
 #include "sm/message_rules.h"
 #include "sm/peer.h"
 #include "sm/route.h"
@@ -167,6 +168,10 @@ void management_progress(struct session *session)
 {
 	struct management *m = session->management;
 
+	if (session->release_wanted && session->works == NULL) {
+		handover_released(session);
+		return;
+	}
 	if (m == NULL)
 		return;
 	if (m->waking != NULL) {
@@ -379,7 +384,7 @@ static void overflow(struct timer *timer)
 		session_end(session, "too much is not acknowledged");
 }
 
-void management_append(struct management *m, struct unacked *unacked)
+static void append(struct management *m, struct unacked *unacked)
 {
 	const struct sm_options *options = m->session->sm->options;
 
@@ -400,15 +405,16 @@ void management_append(struct management *m, struct unacked *unacked)
 	timer_start(&m->timer, m->session->sm->loop, 0, overflow);
 }
 
-static struct unacked *add(struct session *session,
-			   const struct stanza *stanza, const char *origin)
+struct unacked *management_add(struct session *session,
+			       const struct stanza *stanza,
+			       const char *origin)
 {
 	struct management *m = session->management;
 	struct unacked *unacked = unacked_new(session, stanza, origin);
 
 	unacked->stamp = loop_time_us(session->sm->loop);
 	unacked->number = ++m->sent;
-	management_append(m, unacked);
+	append(m, unacked);
 	return unacked;
 }
 
@@ -422,7 +428,7 @@ void management_send(struct session *session, const struct stanza *stanza,
 		session->sm->stats.repeats++;
 		return;
 	}
-	unacked = add(session, stanza, origin);
+	unacked = management_add(session, stanza, origin);
 	if (m->asleep) {
 		management_store(session, unacked, work);
 		return;
@@ -437,7 +443,7 @@ void management_keep(struct session *session, const struct stanza *stanza,
 		     const char *origin)
 {
 	if (!has_seen(session->management, origin))
-		add(session, stanza, origin);
+		management_add(session, stanza, origin);
 }
 
 /* -- what becomes of it ---------------------------------------------------- */

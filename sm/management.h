@@ -14,7 +14,7 @@
 #include "sm/session.h"
 
 #define MANAGEMENT_ID 32 /* digits */
-#define SEEN_MAX      64 /* a power of two */
+#define SEEN_MAX      256
 
 /* A stanza for the client that it has not acknowledged. */
 struct unacked {
@@ -124,12 +124,20 @@ void management_free(struct management **management);
 void management_store(struct session *session, struct unacked *unacked,
 		      struct work *work);
 
-/* At the end of the queue. */
-void management_append(struct management *m, struct unacked *unacked);
+/* At the end of the queue, with the next number; not sent. */
+struct unacked *management_add(struct session *session,
+			       const struct stanza *stanza,
+			       const char *origin);
 
 /* Of the snapshot: adds an element; reads it. */
 void management_write(const struct session *session, struct element *root);
 int management_read(struct session *session, const struct element *root);
+
+/* For another sm: attributes and children of `element`, and what they say. */
+void management_describe(const struct session *session,
+			 struct element *element);
+void management_restore(struct session *session,
+			const struct element *element);
 
 /* A new one, with an identity of its own. */
 struct management *management_new(struct session *session);

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sm/copies.h"
@@ -158,6 +159,29 @@ void management_write(const struct session *session, struct element *root)
 		element_set_attr(element, "resumable", "true");
 }
 
+void management_describe(const struct session *session,
+			 struct element *element)
+{
+	const struct management *m = session->management;
+	struct sm *sm = session->sm;
+	const struct unacked *unacked;
+	struct element *child;
+	char text[NUMBER_MAX];
+
+	snprintf(text, sizeof(text), "%" PRIu64, m->sent);
+	element_set_attr(element, "sent", text);
+	snprintf(text, sizeof(text), "%" PRIu64, m->acked);
+	element_set_attr(element, "acked", text);
+	LL_FOREACH(m->queue, unacked) {
+		child = element_add(element, "unacked", NULL);
+		element_set_attr(child, "origin", unacked->origin);
+		if (unacked->stored)
+			element_set_attr(child, "stored", "true");
+		element_add_parsed(child, sm->parser, unacked->xml,
+				   unacked->len);
+	}
+}
+
 static int get(const struct element *element, const char *name,
 	       uint64_t max, uint64_t *value)
 {
@@ -188,4 +212,61 @@ int management_read(struct session *session, const struct element *root)
 	m->handled = (uint32_t)handled;
 	m->resumable = element_attr(element, "resumable") != NULL;
 	return 0;
+}
+
+static void read_seen(struct management *m, const char *text)
+{
+	char digits[17] = { 0 };
+	size_t len = strlen(text);
+	char *end;
+
+	for (size_t at = 0; at + 16 <= len; at += 16) {
+		memcpy(digits, text + at, 16);
+		management_saw(m, strtoull(digits, &end, 16));
+	}
+}
+
+static void read_unacked(struct session *session, const struct element *child)
+{
+	struct management *m = session->management;
+	const struct element *element = element_first(child);
+	const char *origin = element_attr(child, "origin");
+	struct stanza *stanza;
+	struct unacked *unacked;
+
+	if (element == NULL)
+		return;
+	stanza = stanza_from_element(element);
+	if (stanza_kind(stanza) >= 0) {
+		unacked = management_add(session, stanza, origin);
+		unacked->delivered = true;
+		unacked->stored = element_attr(child, "stored") != NULL;
+		m->stored |= unacked->stored;
+		if (origin != NULL)
+			management_saw(m, management_hash(origin));
+	}
+	stanza_free(&stanza);
+}
+
+void management_restore(struct session *session, const struct element *element)
+{
+	struct management *m = session->management;
+	const struct element *child;
+	uint64_t done, sent, acked;
+
+	if (get(element, "done", UINT64_MAX, &done) == 0 &&
+	    done > session->last_origin)
+		session->last_origin = done;
+	if (m == NULL || get(element, "sent", UINT64_MAX, &sent) != 0 ||
+	    get(element, "acked", UINT64_MAX, &acked) != 0)
+		return;
+	m->sent = m->acked = acked;
+	child = element_child(element, "unacked", NULL);
+	for (; child != NULL; child = element_next_same(child))
+		read_unacked(session, child);
+	/* They should agree; what the c2s has written counts. */
+	m->sent = sent;
+	child = element_child(element, "seen", NULL);
+	if (child != NULL)
+		read_seen(m, element_text(child));
 }

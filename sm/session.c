@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "sm/handover.h"
 #include "sm/management.h"
 #include "sm/peer.h"
 #include "sm/route.h"
@@ -46,8 +47,12 @@ static void session_closed(struct sm *sm, const struct envelope *envelope,
 	const char *reason = element_attr(control->root, "reason");
 
 	openings_cancel(sm, envelope->session, NULL);
-	if (session == NULL)
+	if (session == NULL) {
+		/* We may be the ones to take it over. */
+		if (element_attr(control->root, "ticket") != NULL)
+			session_open(sm, envelope, control, work);
 		return;
+	}
 	if (!str_equal(session->c2s, envelope->from)) {
 		log_warning(sm->log, "session.foreign",
 			    LOG_S("sid", session->id),
@@ -93,10 +98,12 @@ void session_control(struct sm *sm, const struct envelope *envelope,
 		session_closed(sm, envelope, control, work);
 	else if (str_equal(name, "returned"))
 		session_returned(sm, envelope, control, work);
+	else if (str_equal(name, "release"))
+		handover_release(sm, envelope, control);
 	else
 		/* Done, or begun in memory, when this returns: after a crash
 		 * the c2s begins again. */
-		session_open(sm, envelope, control);
+		session_open(sm, envelope, control, work);
 }
 
 uint64_t session_origin_number(const struct session *session,
@@ -309,7 +316,8 @@ void session_flush_held(struct session *session)
 void session_answer(struct sm *sm, const char *c2s, const char *id,
 		    struct stanza *control)
 {
-	sm_send_control(sm, c2s, id, control);
+	if (c2s != NULL)
+		sm_send_control(sm, c2s, id, control);
 	stanza_free(&control);
 }
 

@@ -45,6 +45,7 @@ struct session {
 	struct stanza *presence; /* last broadcast; NULL while unavailable */
 	struct directed *directed;
 	bool ending; /* session_end() is at work on it */
+	bool release_wanted; /* once its works are done (sm/handover.h) */
 	bool snapshot_due;
 	struct deferred snapshot_deferred;
 	struct held *held, *held_last; /* while its c2s is away */
@@ -133,9 +134,11 @@ void session_tell(struct session *session, struct stanza *control);
 
 struct opening;
 
-/* The elements `open`, `resume` and `reopen`. */
+/* The elements `open`, `resume` and `reopen`; and those that hand a session
+ * over that is asleep: `adopt` by another sm, `closed` by the c2s that had it
+ * last. */
 void session_open(struct sm *sm, const struct envelope *envelope,
-		  const struct stanza *control);
+		  const struct stanza *control, struct work *work);
 
 /* Forgets openings that wait: of a session, of a process of c2s (either may be
  * NULL: any). */

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sm/handover.h"
 #include "sm/management.h"
 #include "sm/module.h"
 #include "sm/peer.h"
+#include "sm/route.h"
 #include "sm/session.h"
 #include "sm/ticket.h"
 #include "util/base/crypto.h"
@@ -23,7 +25,7 @@
 struct opening {
 	struct sm *sm;
 	struct user *user; /* pinned */
-	struct peer *peer;
+	struct peer *peer; /* NULL: asleep */
 	char *id;
 	char *resource;	 /* as the client wants it; NULL: any */
 	char *address, *tls, *lang, *old_session;
@@ -31,6 +33,9 @@ struct opening {
 	bool again;	     /* it is a reopen */
 	char *resume;	     /* SM-ID of a resume */
 	uint32_t h;	     /* that the client has got */
+	struct stanza *state; /* what else a reopen says; NULL: nothing */
+	bool asleep;	     /* of one without a connection */
+	struct work *work;   /* of such a one; may be NULL */
 	UT_hash_handle hh;   /* by id */
 };
 
@@ -57,6 +62,7 @@ static void refuse_again(struct sm *sm, const char *c2s, const char *id,
 	struct stanza *control = sm_control_new("closed");
 	const char *condition = stream_error_condition(error);
 
+	/* Of a session that was asleep there is nobody to tell. */
 	log_info(sm->log, "session.refused", LOG_S("sid", id),
 		 LOG_S("c2s", c2s), LOG_S("condition", condition));
 	element_set_attr(control->root, "condition", condition);
@@ -69,6 +75,11 @@ static void answer_opened(struct session *session)
 
 	element_set_attr(control->root, "jid", jid_full(session->jid));
 	session_tell(session, control);
+}
+
+static const char *c2s_of(const struct opening *opening)
+{
+	return opening->peer != NULL ? opening->peer->name : NULL;
 }
 
 /* -- openings -------------------------------------------------------------- */
@@ -86,6 +97,8 @@ static void opening_free(struct opening *opening)
 	mem_free(opening->lang);
 	mem_free(opening->old_session);
 	mem_free(opening->resume);
+	stanza_free(&opening->state);
+	work_release(&opening->work);
 	buf_free(&opening->snapshot);
 	mem_free(opening);
 	user_unpin(user);
@@ -122,10 +135,10 @@ static struct jid *choose_jid(struct opening *opening)
 	}
 	jid = jid_with_resource(opening->user->jid, resource);
 	if (jid == NULL && opening->again)
-		refuse_again(sm, opening->peer->name, opening->id,
+		refuse_again(sm, c2s_of(opening), opening->id,
 			     STREAM_UNDEFINED_CONDITION);
 	else if (jid == NULL)
-		refuse(sm, opening->peer->name, opening->id,
+		refuse(sm, c2s_of(opening), opening->id,
 		       STANZA_BAD_REQUEST, "modify");
 	return jid;
 }
@@ -159,7 +172,7 @@ static struct session *session_new(struct opening *opening, struct jid *jid)
 	session->user = opening->user;
 	session->id = mem_strdup(opening->id);
 	session->peer = opening->peer;
-	session->c2s = opening->peer->name;
+	session->c2s = c2s_of(opening);
 	opening->peer = NULL;
 	session->jid = jid;
 	session->address = opening->address;
@@ -212,13 +225,62 @@ static void open_new(struct opening *opening)
 		return;
 	settle_conflicts(opening, jid, 0);
 	if (opening->user->session_count >= max) {
-		refuse(sm, opening->peer->name, opening->id,
+		refuse(sm, c2s_of(opening), opening->id,
 		       STANZA_RESOURCE_CONSTRAINT, "wait");
 		jid_free(&jid);
 		return;
 	}
 	sm->stats.sessions_opened++;
 	session_start(session_new(opening, jid), "session.open");
+}
+
+/* A session of this management is here, or was: what is told of it is old. */
+static bool is_outdated(const struct session *session)
+{
+	const struct management *m = session->management;
+	const struct session *other;
+	uint32_t h;
+
+	DL_FOREACH(session->user->sessions, other) {
+		if (other != session && other->management != NULL &&
+		    str_equal(other->management->id, m->id))
+			return true;
+	}
+	return management_ended(session->user, m->id, &h);
+}
+
+/* Nobody saw it go, and its client may come. */
+static void start_asleep(struct session *session, const struct opening *opening)
+{
+	struct sm *sm = session->sm;
+
+	if (session->management == NULL || is_outdated(session)) {
+		session_forget(session);
+		return;
+	}
+	for (size_t i = 0; i < sm->module_count; i++) {
+		if (sm->modules[i]->session_opened != NULL)
+			sm->modules[i]->session_opened(session);
+	}
+	session_cut(session, "taken over", opening->work);
+}
+
+/* Its messages, when there is no place for it. */
+static void leave_asleep(const struct opening *opening)
+{
+	const struct element *child =
+		element_child(opening->state->root, "unacked", NULL);
+
+	for (; child != NULL; child = element_next_same(child)) {
+		const struct element *stanza = element_first(child);
+
+		if (stanza != NULL && element_attr(child, "stored") == NULL &&
+		    str_equal(stanza->name, "message"))
+			route_leftover(opening->sm,
+				       stanza_from_element(stanza),
+				       element_attr(child, "origin"),
+				       opening->work);
+	}
 }
 
 static void open_again(struct opening *opening)
@@ -234,7 +296,7 @@ static void open_again(struct opening *opening)
 	if (snapshot->len > 0 &&
 	    snapshot_peek(sm, buf_data(snapshot), snapshot->len, &resource,
 			  &since) != 0) {
-		refuse_again(sm, opening->peer->name, opening->id,
+		refuse_again(sm, c2s_of(opening), opening->id,
 			     STREAM_UNDEFINED_CONDITION);
 		return;
 	}
@@ -246,7 +308,9 @@ static void open_again(struct opening *opening)
 	if (jid == NULL)
 		return;
 	if (!settle_conflicts(opening, jid, since)) {
-		refuse_again(sm, opening->peer->name, opening->id,
+		if (opening->asleep)
+			leave_asleep(opening);
+		refuse_again(sm, c2s_of(opening), opening->id,
 			     STREAM_CONFLICT);
 		jid_free(&jid);
 		return;
@@ -255,7 +319,12 @@ static void open_again(struct opening *opening)
 	session = session_new(opening, jid);
 	if (snapshot->len > 0)
 		snapshot_read(session, buf_data(snapshot), snapshot->len);
-	session_start(session, "session.reopen");
+	if (opening->state != NULL)
+		management_restore(session, opening->state->root);
+	if (opening->asleep)
+		start_asleep(session, opening);
+	else
+		session_start(session, "session.reopen");
 }
 
 /* XEP-0198 section 5. `h` NULL: nothing is known of that session. */
@@ -286,7 +355,7 @@ static void refuse_count(struct sm *sm, const struct opening *opening,
 	snprintf(text, sizeof(text), "%" PRIu32, (uint32_t)m->sent);
 	element_set_attr(control->root, "condition", "undefined-condition");
 	element_set_attr(control->root, "sent", text);
-	session_answer(sm, opening->peer->name, opening->id, control);
+	session_answer(sm, c2s_of(opening), opening->id, control);
 }
 
 static void resume(struct opening *opening)
@@ -298,7 +367,7 @@ static void resume(struct opening *opening)
 	uint32_t h;
 
 	if (session == NULL) {
-		refuse_resume(opening->sm, opening->peer->name, opening->id,
+		refuse_resume(opening->sm, c2s_of(opening), opening->id,
 			      STANZA_ITEM_NOT_FOUND,
 			      management_ended(opening->user, opening->resume,
 					       &h) ? &h : NULL);
@@ -321,7 +390,7 @@ static void opening_ready(struct user *user, void *ctx)
 {
 	struct opening *opening = ctx;
 	struct sm *sm = opening->sm;
-	const char *c2s = opening->peer->name;
+	const char *c2s = c2s_of(opening);
 
 	if (user->state != USER_READY) {
 		if (opening->again)
@@ -411,7 +480,8 @@ static void read_resume(struct opening *opening, const struct element *element)
 
 static void opening_start(struct sm *sm, const struct envelope *envelope,
 			  const struct element *element, bool again,
-			  struct sm_domain *domain, const struct jid *jid)
+			  struct sm_domain *domain, const struct jid *jid,
+			  struct work *work)
 {
 	struct opening *opening = mem_new(struct opening);
 	const char *text = element_text(element);
@@ -420,7 +490,12 @@ static void opening_start(struct sm *sm, const struct envelope *envelope,
 	openings_cancel(sm, envelope->session, NULL);
 	opening->sm = sm;
 	opening->id = mem_strdup(envelope->session);
-	opening->peer = peer_use(sm, envelope->from, envelope->epoch);
+	opening->asleep = str_equal(element->name, "closed") ||
+			  str_equal(element->name, "adopt");
+	if (opening->asleep)
+		opening->work = work_hold(work);
+	else
+		opening->peer = peer_use(sm, envelope->from, envelope->epoch);
 	opening->resource = mem_strdup(element_attr(element, "resource"));
 	opening->address = mem_strdup(element_attr(element, "address"));
 	opening->tls = mem_strdup(element_attr(element, "tls"));
@@ -430,35 +505,44 @@ static void opening_start(struct sm *sm, const struct envelope *envelope,
 	opening->again = again;
 	read_resume(opening, element);
 	/* What is not base64 leaves it empty, as does no snapshot. */
-	if (again)
+	if (again) {
 		base64_decode(&opening->snapshot, text, strlen(text));
+		opening->state = stanza_from_element(element);
+	}
 	HASH_ADD_KEYPTR(hh, sm->openings, opening->id, strlen(opening->id),
 			opening);
 	opening->user = user_get(sm, domain, jid);
 	user_pin(opening->user);
+	/* Whoever had the user before has written what there was to write. */
+	if (again)
+		user_fetch(opening->user);
 	user_need(opening->user, opening_ready, opening);
 }
 
 void session_open(struct sm *sm, const struct envelope *envelope,
-		  const struct stanza *control)
+		  const struct stanza *control, struct work *work)
 {
 	const struct element *element = control->root;
-	bool again = str_equal(element->name, "reopen");
+	bool adopt = str_equal(element->name, "adopt");
+	bool again = adopt || str_equal(element->name, "reopen") ||
+		     str_equal(element->name, "closed");
 	const char *text = element_attr(element, "jid");
 	struct jid *jid = text != NULL ? jid_parse(text) : NULL;
 	struct sm_domain *domain =
 		jid != NULL ? sm_domain(sm, jid_domain(jid)) : NULL;
 
 	if (domain == NULL || !jid_is_bare(jid) ||
-	    !ticket_is_good(sm, envelope, jid,
-			    element_attr(element, "ticket"), again)) {
+	    (adopt ? !handover_is_sm(sm, envelope->from) :
+		     !ticket_is_good(sm, envelope, jid,
+				     element_attr(element, "ticket"),
+				     again))) {
 		if (again)
 			refuse_again(sm, envelope->from, envelope->session,
 				     STREAM_NOT_AUTHORIZED);
 		else
 			refuse(sm, envelope->from, envelope->session,
 			       STANZA_NOT_AUTHORIZED, NULL);
-	} else if (answer_known(sm, envelope, jid)) {
+	} else if (!adopt && answer_known(sm, envelope, jid)) {
 		log_debug(sm->log, "session.known",
 			  LOG_S("sid", envelope->session));
 	} else if (session_find(sm, envelope->session) != NULL) {
@@ -469,7 +553,7 @@ void session_open(struct sm *sm, const struct envelope *envelope,
 		 * as soon as both know the same. */
 		if (!user_is_ours(sm, jid))
 			users_rebalance(sm);
-		opening_start(sm, envelope, element, again, domain, jid);
+		opening_start(sm, envelope, element, again, domain, jid, work);
 	}
 	jid_free(&jid);
 }

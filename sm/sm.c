@@ -7,6 +7,7 @@
 
 #include "sm/admin.h"
 #include "sm/domain.h"
+#include "sm/handover.h"
 #include "sm/management.h"
 #include "sm/module.h"
 #include "sm/peer.h"
@@ -69,8 +70,11 @@ static void control_received(struct sm *sm, const struct envelope *envelope,
 		sasl_control(sm, envelope, control);
 	else if (str_equal(name, "open") || str_equal(name, "reopen") ||
 		 str_equal(name, "closed") || str_equal(name, "resume") ||
-		 str_equal(name, "returned"))
+		 str_equal(name, "returned") || str_equal(name, "release") ||
+		 str_equal(name, "adopt"))
 		session_control(sm, envelope, control, work);
+	else if (str_equal(name, "settled"))
+		handover_settled(sm, envelope, control);
 	else if (str_equal(name, "register"))
 		registration_control(sm, envelope, control, work);
 	else
@@ -143,10 +147,12 @@ static void on_members(struct link *link, const char *name, void *ctx)
 
 	(void)link;
 	if (sm_domain(sm, name) != NULL) {
+		handover_members(sm, name);
 		users_rebalance(sm);
 		check_ready(sm);
 	} else {
 		peers_update(sm, name);
+		handover_check(sm);
 	}
 }
 
@@ -349,6 +355,7 @@ static void sm_free(void *state)
 	domains_close(sm);
 	tasks_free(sm);
 	users_free(sm);
+	handover_free(sm);
 	works_free(sm);
 	modules_free(sm);
 	sasl_free(sm);

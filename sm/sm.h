@@ -78,6 +78,8 @@ struct sm {
 	struct user_waiter *waiters, *waiters_last; /* sm/user.c: users ready */
 	struct deferred run_waiters;
 	struct timer rebalance;		 /* sm/user.c: users that moved away */
+	uint64_t rebalance_until;	 /* their sessions may be asked for */
+	struct settling *settlings;	 /* sm/handover.c: of domains */
 	struct exchange *exchanges;	 /* sm/sasl.c: by session id */
 	struct sasl_library *sasl;	 /* sm/sasl_scram.c */
 	struct throttle *throttle;	 /* sm/throttle.c */

@@ -77,6 +77,10 @@ static void task_to_server(struct sm *sm, struct task *task)
 
 static void task_to_user(struct task *task)
 {
+	if (task->origin != NULL && user_saw(task->user, task->origin)) {
+		task->sm->stats.repeats++;
+		return;
+	}
 	switch (stanza_kind(task->stanza)) {
 	case 0:
 		message_to_user(task);
@@ -180,7 +184,7 @@ void task_add(struct sm *sm, struct sm_domain *domain, struct stanza *stanza,
 		return;
 	}
 	user_pin(user);
-	if (user->state == USER_LOADING) {
+	if (user->state == USER_LOADING || user->held) {
 		task_append(&user->waiting, &user->waiting_last, task);
 		user->waiting_count++;
 	} else {

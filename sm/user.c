@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "sm/domain.h"
+#include "sm/handover.h"
+#include "sm/management.h"
 #include "sm/module.h"
 #include "sm/route.h"
 #include "sm/session.h"
@@ -21,6 +23,12 @@
 
 /* After the members of a domain changed: a moment for further changes. */
 #define REBALANCE_DELAY 100
+
+/* For the c2s to ask for the sessions of users who moved away. */
+#define RELEASE_WAIT 5000
+
+/* Origins that are remembered of a user, a power of two. */
+#define SEEN_MOST 256
 
 struct user_waiter {
 	struct user *user; /* pinned */
@@ -89,6 +97,7 @@ static void user_free(struct user *user)
 	mem_free(user->module_data);
 	jid_free(&user->jid);
 	mem_free(user->ended);
+	mem_free(user->seen);
 	mem_free(user->copies);
 	mem_free(user);
 }
@@ -216,7 +225,48 @@ static void user_loaded(struct user *user, enum user_state state)
 		user->waiters = waiter->next;
 		waiter_queue(sm, waiter);
 	}
-	tasks_resume(user);
+	if (!user->held)
+		tasks_resume(user);
+}
+
+void user_fetch(struct user *user)
+{
+	if (!user->unfetched)
+		return;
+	user->unfetched = false;
+	user_load(user);
+}
+
+void user_settle(struct user *user)
+{
+	if (!user->held)
+		return;
+	user->held = false;
+	user_fetch(user);
+	if (user->state != USER_LOADING)
+		tasks_resume(user);
+}
+
+bool user_saw(struct user *user, const char *origin)
+{
+	uint64_t hash = management_hash(origin);
+
+	for (size_t i = 0; i < user->seen_room; i++) {
+		if (user->seen[i] == hash)
+			return true;
+	}
+	/* As large as is needed, for most people never more than this. */
+	if (user->seen_at == user->seen_room && user->seen_room < SEEN_MOST) {
+		size_t room = user->seen_room == 0 ? 8 : user->seen_room * 2;
+
+		user->seen = mem_realloc(user->seen, room, sizeof(*user->seen));
+		memset(user->seen + user->seen_room, 0,
+		       (room - user->seen_room) * sizeof(*user->seen));
+		user->seen_room = room;
+	}
+	user->seen_at %= user->seen_room;
+	user->seen[user->seen_at++] = hash;
+	return false;
 }
 
 static void loading_done(struct loading *loading, enum user_state state)
@@ -318,7 +368,12 @@ struct user *user_get(struct sm *sm, struct sm_domain *domain,
 	HASH_ADD_KEYPTR(hh, sm->users, jid_full(user->jid),
 			strlen(jid_full(user->jid)), user);
 	sm->user_count++;
-	user_load(user);
+	if (handover_is_open(sm, domain)) {
+		user->held = user->unfetched = true;
+		user->state = USER_LOADING;
+	} else {
+		user_load(user);
+	}
 	return user;
 }
 
@@ -347,31 +402,49 @@ void user_removed(struct user *user)
 	user_unpin(user);
 }
 
+/* A user who is not ours any more goes with his sessions. Those that have a
+ * connection are asked for by their c2s; if one does not, it is sent away. */
+static bool user_leave(struct user *user, bool wait)
+{
+	struct session *session, *next;
+	bool awake = false;
+
+	/* What is in memory here will not be true any longer. */
+	user->leaving = true;
+	DL_FOREACH_SAFE(user->sessions, session, next) {
+		if (!session_is_awake(session))
+			continue;
+		awake = true;
+		if (!wait)
+			session_release(session);
+	}
+	if (!awake || !wait)
+		handover_leave(user);
+	user_rest(user);
+	return awake && wait;
+}
+
 static void rebalance(struct timer *timer)
 {
 	struct sm *sm = container_of(timer, struct sm, rebalance);
+	bool wait = loop_now(sm->loop) < sm->rebalance_until;
 	struct user *user, *next;
+	bool left = false;
 
 	HASH_ITER(hh, sm->users, user, next) {
-		struct session *session, *after;
-
-		if (user->domain->stale || user_is_ours(sm, user->jid)) {
+		if (user->domain->stale || user_is_ours(sm, user->jid))
 			user->leaving = false;
-			continue;
-		}
-		/* What is in memory here will not be true any longer. */
-		user->leaving = true;
-		DL_FOREACH_SAFE(user->sessions, session, after)
-			session_release(session);
-		user_rest(user);
+		else
+			left |= user_leave(user, wait);
 	}
+	if (left)
+		timer_start(timer, sm->loop, RELEASE_WAIT, rebalance);
 }
 
 void users_rebalance(struct sm *sm)
 {
-	if (!timer_running(&sm->rebalance))
-		timer_start(&sm->rebalance, sm->loop, REBALANCE_DELAY,
-			    rebalance);
+	sm->rebalance_until = loop_now(sm->loop) + RELEASE_WAIT;
+	timer_start(&sm->rebalance, sm->loop, REBALANCE_DELAY, rebalance);
 }
 
 void users_free(struct sm *sm)

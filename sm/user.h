@@ -38,6 +38,10 @@ struct user {
 	size_t waiting_count;
 	struct user_waiter *waiters;	     /* user_need() while loading */
 	bool leaving;  /* another sm serves it now: not kept in memory */
+	bool held;     /* new to this sm: tasks wait (sm/handover.h) */
+	bool unfetched; /* and what is stored is not read yet */
+	uint64_t *seen; /* ring of origins that were here; NULL: none */
+	size_t seen_room, seen_at;
 	unsigned pins; /* storage requests and the like that need it here */
 	struct timer idle;
 	struct ended *ended; /* sm/management_resume.c; NULL: none */
@@ -52,6 +56,16 @@ struct user *user_find(struct sm *sm, const char *bare);
 /* Finds or starts to load; `domain` is the one of the JID. */
 struct user *user_get(struct sm *sm, struct sm_domain *domain,
 		      const struct jid *jid);
+
+/* Reads what is stored, if that was put off. */
+void user_fetch(struct user *user);
+
+/* It is known who is here: tasks go on. */
+void user_settle(struct user *user);
+
+/* Whether this stanza was here before: a repeat, after a crash on its way. It is
+ * from now on. */
+bool user_saw(struct user *user, const char *origin);
 
 /* Calls back from the loop, never inside the call, when the user is READY or
  * FAILED. */

@@ -366,6 +366,17 @@ void core_undelivered(struct core_world *core, const char *at,
 					  core->link->ctx);
 }
 
+/* c2s-1 has no sessions that would have to move. */
+static void say_settled(struct core_world *core, const struct member *member)
+{
+	char *xml = mem_printf("<link:settled domain='example.org' "
+			       "members='%016llx'/>",
+			       members_print(member, 1));
+
+	core_control(core, NULL, xml);
+	mem_free(xml);
+}
+
 void core_member(struct core_world *core, const char *name, const char *kind,
 		 const char *epoch)
 {
@@ -376,6 +387,8 @@ void core_member(struct core_world *core, const char *name, const char *kind,
 		member.name = (char *)"sm-1";
 	members_set(core->members, name, &member, epoch != NULL ? 1 : 0);
 	core->link->handlers->members(core->link, name, core->link->ctx);
+	if (str_equal(name, "example.org") && epoch != NULL)
+		say_settled(core, &member);
 }
 
 /* -- what goes ------------------------------------------------------------- */

@@ -422,6 +422,10 @@ static void test_moved_away(void **state)
 	(void)state;
 	two_sessions();
 	core_member(&core, "example.org", "other", "00000000000000a2");
+	core_control(&core, A, "<link:release jid='alice@example.org'/>");
+	assert_string_equal(core_expect(&core, "<link:released/>")->session, A);
+	core_control(&core, B, "<link:release jid='bob@example.org'/>");
+	assert_string_equal(core_expect(&core, "<link:released/>")->session, B);
 	world_run(&core.world, 200);
 	core_expect_no(&core, "unavailable");
 	assert_int_equal(core.sm->session_count, 0);

@@ -186,6 +186,16 @@ const struct member *members_pick(const struct members *members,
 	return entry ? pick(entry, key, strlen(key)) : NULL;
 }
 
+unsigned long long members_print(const struct member *list, size_t count)
+{
+	unsigned long long print = 0;
+
+	for (size_t i = 0; i < count; i++)
+		print += members_score(list[i].name,
+				       list[i].epoch ? list[i].epoch : "");
+	return print;
+}
+
 void members_each(const struct members *members,
 		  void (*each)(const char *name, const struct member *list,
 			       size_t count, void *ctx),

@@ -40,6 +40,10 @@ const struct member *members_pick(const struct members *members,
 /* The score itself. */
 unsigned long long members_score(const char *member, const char *key);
 
+/* A number for a list of members, epochs included, in any order: the same for
+ * everybody who sees the same members. */
+unsigned long long members_print(const struct member *list, size_t count);
+
 /* Calls back for each name in order of first appearance. */
 void members_each(const struct members *members,
 		  void (*each)(const char *name, const struct member *list,
