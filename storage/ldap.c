@@ -34,7 +34,8 @@ void ldap_request_failed(struct auth_request *request,
 
 	if (answer->status == STORAGE_OK)
 		snprintf(request->result.reason,
-			 sizeof(request->result.reason), "the directory: %s%s%s",
+			 sizeof(request->result.reason),
+			 "the directory: %s%s%s",
 			 ldap_err2string(answer->code), said ? ", " : "",
 			 answer->text);
 	else

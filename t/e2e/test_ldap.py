@@ -17,9 +17,9 @@ import slixmpp
 
 from chappe import BUILD, Chappe, make_certificate, wait_for
 from proxy import Proxy
-from slapd import (GROUPS, PEOPLE, SERVICE, SERVICE_PASSWORD, SUFFIX, Slapd,
-                   group, ldif, own_names, person)
-from wire import CLIENT, SASL, Wire, tls_context
+from slapd import (GROUPS, PEOPLE, SERVICE, SERVICE_PASSWORD, Slapd, group,
+                   ldif, own_names, person)
+from wire import SASL, Wire, tls_context
 
 SECRET = "s3cret of the directory"
 addresses = (f"127.8.{i // 250}.{i % 250 + 1}" for i in itertools.count())
