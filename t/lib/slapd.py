@@ -168,7 +168,11 @@ class Slapd:
             sizelimit=sizelimit))
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_):
