@@ -250,7 +250,9 @@ void ledger_received(struct ledger *ledger, unsigned session,
 	if (!see(ledger, session, number)) {
 		ledger->totals.repeats++;
 		verdict_fail(ledger->verdict, "no duplicates",
-			     "session %u got message %u twice", session,
+			     "session %u%s got message %u twice", session,
+			     ledger->sessions[session].managed ? " (managed)"
+							       : "",
 			     number);
 		return;
 	}
