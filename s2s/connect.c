@@ -24,6 +24,8 @@ struct target {
 	uint16_t port, priority;
 	uint32_t weight;
 	bool direct;
+	bool secure; /* DNSSEC proved that it is one */
+	struct s2s_dane *dane;
 };
 
 /* One connection that is being made. Lives until its conn is closed. */
@@ -32,6 +34,7 @@ struct s2s_attempt {
 	struct s2s_connect *connect; /* NULL: given up */
 	struct conn *conn;
 	bool direct;
+	size_t target;
 	struct s2s_attempt *prev, *next; /* s2s->attempts */
 };
 
@@ -50,12 +53,13 @@ struct s2s_connect {
 	s2s_connect_cb *cb;
 	void *ctx;
 	struct resolver_query *srv[SERVICES];
-	unsigned srv_waiting, srv_failed;
+	unsigned srv_waiting;
+	bool insecure;	   /* one of these answers was not proved */
 	bool none_offered; /* a "." target */
 	bool bogus;
 	struct target targets[TARGETS_MAX];
 	size_t target_count, target; /* the one being looked up or tried */
-	struct resolver_query *a, *aaaa;
+	struct resolver_query *a, *aaaa, *tlsa;
 	char addresses[ADDRESSES_MAX][RESOLVER_ADDRESS_MAX + 10];
 	size_t v6_count, v4_count; /* looked up, v6 from the front */
 	char v4[ADDRESSES_MAX][RESOLVER_ADDRESS_MAX];
@@ -64,6 +68,7 @@ struct s2s_connect {
 	unsigned running; /* attempts */
 	struct timer timer;
 	struct deferred deferred;
+	bool unusable; /* the target, whatever its addresses */
 	bool absent;
 	char why[WHY_MAX];
 };
@@ -105,6 +110,9 @@ void s2s_connect_free(struct s2s_connect **connect)
 		resolver_cancel(&c->srv[i]);
 	resolver_cancel(&c->a);
 	resolver_cancel(&c->aaaa);
+	resolver_cancel(&c->tlsa);
+	for (size_t i = 0; i < c->target_count; i++)
+		s2s_dane_free(&c->targets[i].dane);
 	give_up_attempts(c);
 	timer_stop(&c->timer);
 	loop_defer_cancel(c->s2s->loop, &c->deferred);
@@ -129,11 +137,11 @@ static void on_connected(struct conn *conn, void *ctx)
 
 	if (!c)
 		return;
+	connected.dane = c->targets[attempt->target].dane;
+	c->targets[attempt->target].dane = NULL;
 	attempt_free(attempt);
 	timer_stop(&c->timer);
 	give_up_attempts(c);
-	resolver_cancel(&c->a);
-	resolver_cancel(&c->aaaa);
 	c->cb(&connected, c->ctx);
 }
 
@@ -185,6 +193,7 @@ static void try_address(struct s2s_connect *c, const char *address)
 	attempt->s2s = c->s2s;
 	attempt->connect = c;
 	attempt->direct = c->targets[c->target].direct;
+	attempt->target = c->target;
 	DL_APPEND(c->s2s->attempts, attempt);
 	c->running++;
 	log_debug(c->s2s->log, "remote.try", LOG_S("domain", c->domain),
@@ -217,6 +226,8 @@ static void interleave(struct s2s_connect *c)
 	c->v4_count = c->v6_count = 0;
 }
 
+static void addresses_known(struct s2s_connect *c);
+
 static void looked_up(struct s2s_connect *c,
 		      const struct resolver_answer *answer, char (*to)[46],
 		      size_t *count)
@@ -232,8 +243,16 @@ static void looked_up(struct s2s_connect *c,
 	} else if (*count == 0 && !c->v4_count && !c->v6_count) {
 		str_copy(c->why, sizeof(c->why), answer->why);
 	}
-	if (c->a || c->aaaa)
+	addresses_known(c);
+}
+
+static void addresses_known(struct s2s_connect *c)
+{
+	if (c->a || c->aaaa || c->tlsa)
 		return;
+	if (c->unusable)
+		c->v4_count = c->v6_count = 0;
+	c->unusable = false;
 	interleave(c);
 	if (c->address_count == 0)
 		c->target++;
@@ -258,6 +277,35 @@ static void on_aaaa(const struct resolver_answer *answer, void *ctx)
 	looked_up(c, answer, c->v6, &c->v6_count);
 }
 
+/* RFC 7673 section 3.4: when it cannot be known whether there are such
+ * records, the server must not be used. */
+static void on_tlsa(const struct resolver_answer *answer, void *ctx)
+{
+	struct s2s_connect *c = ctx;
+
+	c->tlsa = NULL;
+	if (answer->status == RESOLVER_BOGUS ||
+	    answer->status == RESOLVER_FAILED) {
+		c->unusable = true;
+		str_copy(c->why, sizeof(c->why),
+			 answer->status == RESOLVER_BOGUS
+				 ? "DNSSEC finds its TLSA records forged"
+				 : "its TLSA records cannot be had");
+	}
+	c->targets[c->target].dane = s2s_dane_new(answer);
+	addresses_known(c);
+}
+
+static void ask_tlsa(struct s2s_connect *c)
+{
+	const struct target *target = &c->targets[c->target];
+	char *name = mem_printf("_%u._tcp.%s", target->port, target->host);
+
+	c->tlsa = resolver_ask(c->s2s->resolver, name, RESOLVER_TLSA, on_tlsa,
+			       c);
+	mem_free(name);
+}
+
 static bool is_ipv4(const char *host)
 {
 	return host[strspn(host, "0123456789.")] == '\0';
@@ -276,6 +324,8 @@ static void look_up(struct s2s_connect *c)
 				    c);
 		c->aaaa = resolver_ask(c->s2s->resolver, host, RESOLVER_AAAA,
 				       on_aaaa, c);
+		if (c->targets[c->target].secure)
+			ask_tlsa(c);
 		return;
 	}
 	c->absent = false;
@@ -287,7 +337,7 @@ static void look_up(struct s2s_connect *c)
 static void advance(struct s2s_connect *c)
 {
 	timer_stop(&c->timer);
-	if (c->a || c->aaaa || c->srv_waiting > 0)
+	if (c->a || c->aaaa || c->tlsa || c->srv_waiting > 0)
 		return;
 	if (c->address < c->address_count) {
 		try_address(c, c->addresses[c->address++]);
@@ -305,19 +355,19 @@ static void advance(struct s2s_connect *c)
 
 /* -- targets -------------------------------------------------------------- */
 
-static void add_target(struct s2s_connect *c, const char *host, uint16_t port,
-		       uint16_t priority, uint16_t weight, bool direct)
+static struct target *add_target(struct s2s_connect *c, const char *host,
+				 uint16_t port, bool direct)
 {
 	struct target *target;
 
+	/* Whoever has more than that does not need the last one. */
 	if (c->target_count == TARGETS_MAX)
-		return;
+		c->target_count--;
 	target = &c->targets[c->target_count++];
 	str_copy(target->host, sizeof(target->host), host);
 	target->port = port;
-	target->priority = priority;
-	target->weight = weight;
 	target->direct = direct;
+	return target;
 }
 
 static void swap(struct target *a, struct target *b)
@@ -374,7 +424,8 @@ static void targets_known(struct s2s_connect *c)
 	}
 	if (c->target_count == 0) {
 		c->absent = true;
-		add_target(c, c->domain, DEFAULT_PORT, 0, 0, false);
+		add_target(c, c->domain, DEFAULT_PORT, false)->secure =
+			!c->insecure;
 	}
 	sort_targets(c);
 	advance(c);
@@ -384,6 +435,7 @@ static void on_srv(struct s2s_connect *c, const struct resolver_answer *answer,
 		   bool direct)
 {
 	c->srv_waiting--;
+	c->insecure = c->insecure || !answer->secure;
 	if (answer->status == RESOLVER_BOGUS) {
 		c->bogus = true;
 		snprintf(c->why, sizeof(c->why),
@@ -393,13 +445,17 @@ static void on_srv(struct s2s_connect *c, const struct resolver_answer *answer,
 	for (size_t i = 0; answer->status == RESOLVER_OK && i < answer->count;
 	     i++) {
 		const struct resolver_record *record = &answer->records[i];
+		struct target *target;
 
-		if (!record->srv.target[0])
+		if (!record->srv.target[0]) {
 			c->none_offered = true;
-		else
-			add_target(c, record->srv.target, record->srv.port,
-				   record->srv.priority, record->srv.weight,
-				   direct);
+			continue;
+		}
+		target = add_target(c, record->srv.target, record->srv.port,
+				    direct);
+		target->priority = record->srv.priority;
+		target->weight = record->srv.weight;
+		target->secure = answer->secure;
 	}
 	if (c->srv_waiting == 0)
 		targets_known(c);
@@ -465,7 +521,7 @@ static void use_route(struct s2s_connect *c, const char *route, bool tls)
 		len = sizeof(host) - 1;
 	memcpy(host, route, len);
 	host[len] = '\0';
-	add_target(c, host, (uint16_t)port, 0, 0, tls);
+	add_target(c, host, (uint16_t)port, tls);
 }
 
 static void on_deferred(struct deferred *deferred)
@@ -486,7 +542,7 @@ struct s2s_connect *s2s_connect_start(struct s2s *s2s, const char *domain,
 	if (route) {
 		use_route(c, route, route_tls);
 	} else if (strchr(domain, ':') || is_ipv4(domain)) {
-		add_target(c, domain, DEFAULT_PORT, 0, 0, false);
+		add_target(c, domain, DEFAULT_PORT, false);
 	} else {
 		ask_srv(c);
 		return c;

@@ -7,6 +7,7 @@
 #ifndef S2S_CONNECT_H
 #define S2S_CONNECT_H
 
+#include "s2s/dane.h"
 #include "s2s/s2s.h"
 #include "util/net/conn.h"
 
@@ -15,6 +16,7 @@ struct s2s_connect;
 struct s2s_connected {
 	struct conn *conn; /* NULL: there is none, and `why` says why */
 	bool direct;	   /* TLS comes first */
+	struct s2s_dane *dane; /* of this server; taken over; NULL: none */
 	const char *why;   /* a part of a sentence: "connection refused" */
 	bool absent;	   /* there is no such server, as far as DNS knows */
 	bool final;	   /* it will not be better soon */

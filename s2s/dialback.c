@@ -13,6 +13,7 @@
 #include "s2s/trust.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
+#include "util/net/certificate.h"
 #include "util/xmpp/jid.h"
 
 #define KEY_MAX 1024 /* bytes of a peer's key */
@@ -185,6 +186,16 @@ static void accept_key(struct s2s_stream *s, const struct ends *ends,
 	s2s_stream_grant(s, ends->to, ends->from, level);
 }
 
+/* Whether DNSSEC may say what the certificate does not: only its answer to the
+ * verification tells. */
+static bool may_be_announced(const struct s2s_stream *s)
+{
+	size_t len;
+
+	return s->s2s->config->dns_anchor && conn_is_secure(s->conn) &&
+	       conn_peer_certificate(s->conn, &len) != NULL;
+}
+
 /* Section 2.1.1, step 1. A certificate that is valid for the domain says more
  * than DNS could: then nobody is asked (XEP-0178 section 3 note). */
 static void result_received(struct s2s_stream *s,
@@ -199,9 +210,9 @@ static void result_received(struct s2s_stream *s,
 
 	if (text)
 		object(s, ends, condition, text);
-	else if (secure && s2s_is_identified(s->conn, &policy, ends->from, why))
+	else if (secure && s2s_is_identified(s->conn, &policy, ends->from, NULL, why))
 		accept_key(s, ends, TRUST_TRUSTED);
-	else if (policy.required >= TRUST_TRUSTED)
+	else if (policy.required >= TRUST_TRUSTED && !may_be_announced(s))
 		untrusted(s, ends, secure ? TRUST_ENCRYPTED : TRUST_VERIFIED,
 			  why);
 	else if (policy.required == TRUST_PERMISSIVE)
@@ -256,35 +267,80 @@ static void verify_answered(struct s2s_stream *s,
 			str_equal(type, "error") ? refusal(element) : NULL);
 }
 
-void s2s_dialback_verified(struct s2s *s2s, uint64_t serial, const char *id,
-			   const char *local, const char *remote, bool valid,
-			   const char *condition, const char *text)
+/* Who controls the domain's DNS has confirmed it. Where DNSSEC proved to us
+ * who that is, and the incoming stream shows the same key, no more is needed
+ * (RFC 7712). */
+static enum trust reached(const struct s2s_stream *s,
+			  const struct s2s_stream *by)
 {
+	char pin[CERTIFICATE_PIN_SIZE], other[CERTIFICATE_PIN_SIZE];
+	const void *der;
+	size_t len;
+
+	if (!conn_is_secure(s->conn))
+		return TRUST_VERIFIED;
+	der = conn_peer_certificate(s->conn, &len);
+	if (!by || by->incoming || by->level < TRUST_TRUSTED || !der ||
+	    certificate_pin(der, len, pin) < 0)
+		return TRUST_ENCRYPTED;
+	der = conn_peer_certificate(by->conn, &len);
+	if (!der || certificate_pin(der, len, other) < 0 ||
+	    !str_equal(pin, other))
+		return TRUST_ENCRYPTED;
+	return TRUST_TRUSTED;
+}
+
+static void valid_key(struct s2s_stream *s, const struct s2s_remote *remote)
+{
+	struct ends ends = { .from = remote->remote, .to = remote->local };
+	struct s2s_policy policy =
+		s2s_policy(s->s2s, remote->local, remote->remote);
+	enum trust level = reached(s, remote->stream);
+
+	if (level >= policy.required)
+		accept_key(s, &ends, level);
+	else
+		untrusted(s, &ends, level,
+			  "it shows another one than DNS announces");
+}
+
+void s2s_dialback_unverified(struct s2s_stream *s, const char *local,
+			     const char *remote, enum stanza_error condition,
+			     const char *text)
+{
+	s->dialbacks--;
+	s->s2s->stats.dialbacks_failed++;
+	send_error(s, "result", local, remote, NULL,
+		   stanza_error_condition(condition), text);
+}
+
+void s2s_dialback_verified(struct s2s_remote *remote, uint64_t serial,
+			   const char *id, bool valid, const char *condition,
+			   const char *text)
+{
+	struct s2s *s2s = remote->s2s;
 	struct s2s_stream *s = s2s_stream_find(s2s, serial);
+	const char *answer = condition ? condition : "invalid";
 
 	log_info(s2s->log, "dialback.verified", LOG_N("stream", serial),
-		 LOG_S("local", local), LOG_S("remote", remote),
-		 LOG_S("answer", valid ? "valid"
-				 : condition ? condition
-					     : "invalid"),
+		 LOG_S("local", remote->local),
+		 LOG_S("remote", remote->remote),
+		 LOG_S("answer", valid ? "valid" : answer),
 		 LOG_S("reason", text));
 	if (!s || !str_equal(s->id, id))
 		return;
 	s->dialbacks--;
 	if (valid) {
-		struct ends ends = { .from = (char *)remote,
-				     .to = (char *)local };
-
-		accept_key(s, &ends,
-			   conn_is_secure(s->conn) ? TRUST_ENCRYPTED
-						   : TRUST_VERIFIED);
+		valid_key(s, remote);
 	} else if (condition) {
 		s2s->stats.dialbacks_failed++;
-		send_error(s, "result", local, remote, NULL, condition, text);
+		send_error(s, "result", remote->local, remote->remote, NULL,
+			   condition, text);
 	} else {
 		/* Section 2.4.2: a forger, or somebody in between. */
 		s2s->stats.dialbacks_invalid++;
-		send_answer(s, "result", local, remote, NULL, false);
+		send_answer(s, "result", remote->local, remote->remote, NULL,
+			    false);
 		s2s_stream_fail(s, STREAM_NOT_AUTHORIZED,
 				"the dialback key is not valid");
 	}

@@ -18,10 +18,15 @@ void s2s_dialback_send_key(struct s2s_stream *s);
 /* Receiving: asks, on the remote's stream, for what has not been asked yet. */
 void s2s_dialback_send_verifies(struct s2s_remote *remote);
 
-/* The same: the answer, to the incoming stream that waits for it, if it is
- * still there with that id. `condition`: of the error, NULL: there was none. */
-void s2s_dialback_verified(struct s2s *s2s, uint64_t serial, const char *id,
-			   const char *local, const char *remote, bool valid,
-			   const char *condition, const char *text);
+/* The same: the remote's answer, for the incoming stream that waits for it, if
+ * it is still there with that id. `condition`: of the error, NULL: there was none. */
+void s2s_dialback_verified(struct s2s_remote *remote, uint64_t serial,
+			   const char *id, bool valid, const char *condition,
+			   const char *text);
+
+/* The same: there is not even anybody to ask. */
+void s2s_dialback_unverified(struct s2s_stream *s, const char *local,
+			     const char *remote, enum stanza_error condition,
+			     const char *text);
 
 #endif

@@ -29,7 +29,7 @@ static bool is_identified(const struct s2s_stream *s)
 		return false;
 	policy = s2s_policy(s->s2s, s->local, s->remote);
 	return !policy.refuse &&
-	       s2s_is_identified(s->conn, &policy, s->remote, why);
+	       s2s_is_identified(s->conn, &policy, s->remote, NULL, why);
 }
 
 static void add_starttls(const struct s2s_stream *s, struct buf *out)

@@ -10,6 +10,7 @@ s2s_libs2s_a_SOURCES = \
 	s2s/accept.c s2s/accept.h \
 	s2s/commands.c \
 	s2s/connect.c s2s/connect.h \
+	s2s/dane.c s2s/dane.h \
 	s2s/dialback.c s2s/dialback.h \
 	s2s/dialback_key.c s2s/dialback_key.h \
 	s2s/incoming.c s2s/incoming.h \

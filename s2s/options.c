@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "util/base/str.h"
+#include "util/role/config_check.h"
 
 #define ROW(opt, kind, member, def, low, high, text)                           \
 	{                                                                      \
@@ -196,10 +197,21 @@ static int check_permissive(const struct config *config, struct error *err)
 			 "yes in the section s2s", config_path(config));
 }
 
+static int check_section(const void *values, struct error *err)
+{
+	const struct s2s_config *options = values;
+
+	if (config_check_listen("listen", options->listen, err) < 0)
+		return -1;
+	return config_check_listen("listen-tls", options->listen_tls, err);
+}
+
 int s2s_config_check(const struct config *config, struct error *err)
 {
 	const char *title;
 
+	if (config_check_sections(config, "s2s", check_section, err) < 0)
+		return -1;
 	for (size_t i = 0; i < config_count(config, "remote"); i++) {
 		const struct remote_section *remote =
 			config_get(config, "remote", i, &title);

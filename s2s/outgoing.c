@@ -129,7 +129,8 @@ static bool judge_peer(struct s2s_stream *s)
 		name = policy.section->route_name;
 	s->level = TRUST_VERIFIED;
 	if (conn_is_secure(s->conn)) {
-		s->level = s2s_is_identified(s->conn, &policy, name, why)
+		s->level = s2s_is_identified(s->conn, &policy, name, s->dane,
+					     why)
 				   ? TRUST_TRUSTED
 				   : TRUST_ENCRYPTED;
 	}

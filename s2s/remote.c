@@ -306,6 +306,7 @@ void s2s_remote_blame(struct s2s_remote *remote, enum stanza_error condition,
 	remote->reason = buf_take(&text);
 	remote->condition = condition;
 	remote->final = final;
+	remote->blamed = true;
 }
 
 static void deadline(struct s2s_remote *remote)
@@ -318,7 +319,7 @@ static void deadline(struct s2s_remote *remote)
 		s2s_stream_fail(stream, STREAM_CONNECTION_TIMEOUT,
 				"it took too long");
 	}
-	if (!remote->reason || !stream)
+	if (!remote->blamed || !stream)
 		s2s_remote_blame(remote, STANZA_REMOTE_SERVER_TIMEOUT, false,
 				 "%s did not answer in time", remote->remote);
 	failed(remote);
@@ -355,7 +356,7 @@ static void on_connected(const struct s2s_connected *connected, void *ctx)
 	if (!connected->conn) {
 		/* What a server said is worth more than that there is no
 		 * other one. */
-		if (!remote->reason || !connected->final)
+		if (!remote->blamed)
 			s2s_remote_blame(
 				remote,
 				connected->absent ?
@@ -371,6 +372,7 @@ static void on_connected(const struct s2s_connected *connected, void *ctx)
 				connected->direct);
 	stream->local = mem_strdup(remote->local);
 	stream->remote = mem_strdup(remote->remote);
+	stream->dane = connected->dane;
 	stream->owner = remote;
 	remote->stream = stream;
 	set_state(remote, REMOTE_NEGOTIATING);
@@ -383,8 +385,7 @@ static void attempt(struct s2s_remote *remote)
 	struct s2s_policy policy =
 		s2s_policy(s2s, remote->local, remote->remote);
 
-	mem_free(remote->reason);
-	remote->reason = NULL;
+	remote->blamed = false;
 	remote->final = false;
 	remote->tried = loop_now(s2s->loop);
 	s2s->stats.attempts++;
@@ -396,7 +397,7 @@ static void attempt(struct s2s_remote *remote)
 		s2s_remote_blame(remote, STANZA_REMOTE_SERVER_NOT_FOUND, true,
 				 "%s is not a name that DNS could know",
 				 remote->remote);
-	if (remote->reason) {
+	if (remote->blamed) {
 		failed(remote);
 		return;
 	}
@@ -458,7 +459,7 @@ void s2s_remote_lost(struct s2s_remote *remote, struct s2s_stream *stream,
 		return;
 	for (struct s2s_verify *v = remote->verifies; v; v = v->next)
 		v->sent = false;
-	if (!remote->reason)
+	if (!remote->blamed)
 		s2s_remote_blame(remote, STANZA_REMOTE_SERVER_TIMEOUT, false,
 				 "%s ended the stream: %s", remote->remote,
 				 reason);
@@ -541,11 +542,9 @@ void s2s_remote_verify(struct s2s_stream *incoming, const char *local,
 	struct s2s_verify *verify;
 
 	if (!remote) {
-		s2s_dialback_verified(s2s, incoming->serial, incoming->id,
-				      local, domain, false,
-				      stanza_error_condition(
-					      STANZA_RESOURCE_CONSTRAINT),
-				      NULL);
+		s2s_dialback_unverified(incoming, local, domain,
+					STANZA_RESOURCE_CONSTRAINT,
+					"too many other servers");
 		return;
 	}
 	verify = mem_new(struct s2s_verify);
@@ -563,6 +562,10 @@ void s2s_remote_verify(struct s2s_stream *incoming, const char *local,
 	     loop_now(s2s->loop) - remote->tried >=
 		     (uint64_t)s2s->config->retry_first))
 		attempt(remote);
+	else if (remote->state == REMOTE_PAUSED && remote->dead)
+		s2s_remote_verified(remote, verify, false,
+				    stanza_error_condition(remote->condition),
+				    remote->reason);
 	else if (remote->stream && remote->stream->verifying)
 		s2s_dialback_send_verifies(remote);
 }
@@ -570,14 +573,12 @@ void s2s_remote_verify(struct s2s_stream *incoming, const char *local,
 void s2s_remote_verified(struct s2s_remote *remote, struct s2s_verify *verify,
 			 bool valid, const char *condition, const char *text)
 {
-	struct s2s *s2s = remote->s2s;
 	char *id = verify->id;
 	uint64_t serial = verify->serial;
 
 	verify->id = NULL;
 	verify_free(verify);
-	s2s_dialback_verified(s2s, serial, id, remote->local, remote->remote,
-			      valid, condition, text);
+	s2s_dialback_verified(remote, serial, id, valid, condition, text);
 	mem_free(id);
 }
 

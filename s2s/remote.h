@@ -56,9 +56,10 @@ struct s2s_remote {
 	struct timer age;	     /* of the first that waits */
 	unsigned failures;	     /* in a row */
 	bool dead;
-	bool final; /* it will not be better soon */
+	bool final;  /* it will not be better soon */
+	bool blamed; /* something, in the attempt that is under way */
 	enum stanza_error condition; /* of the last failure */
-	char *reason;		     /* a sentence; NULL: none yet */
+	char *reason; /* a sentence; NULL: none since it was open */
 	uint64_t opened, tried;	     /* loop_now() */
 	UT_hash_handle hh;
 };

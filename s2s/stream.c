@@ -192,6 +192,7 @@ static void stream_free(struct s2s_stream *s)
 		s2s_network_release(s2s, s->network);
 	}
 	HASH_DEL(s2s->streams, s);
+	s2s_dane_free(&s->dane);
 	mem_free(s->peer_id);
 	mem_free(s->local);
 	mem_free(s->remote);

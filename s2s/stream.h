@@ -6,6 +6,7 @@
 #ifndef S2S_STREAM_H
 #define S2S_STREAM_H
 
+#include "s2s/dane.h"
 #include "s2s/s2s.h"
 #include "util/net/conn.h"
 
@@ -57,6 +58,7 @@ struct s2s_stream {
 	struct s2s_remote *owner; /* outgoing: it is the way of this pair */
 	struct s2s_grant *grants;
 	enum trust level;   /* outgoing: that was reached */
+	struct s2s_dane *dane; /* outgoing: what DNSSEC says of the peer */
 	unsigned dialbacks; /* incoming: that are under way */
 	uint64_t used;	    /* loop_now() of the last stanza */
 	uint64_t stanzas;

@@ -78,7 +78,7 @@ static bool is_pinned(const struct s2s_policy *policy, const void *der,
 
 bool s2s_is_identified(const struct conn *conn,
 		       const struct s2s_policy *policy, const char *remote,
-		       char why[TRUST_WHY_MAX])
+		       const struct s2s_dane *dane, char why[TRUST_WHY_MAX])
 {
 	size_t len;
 	const void *der = conn_peer_certificate(conn, &len);
@@ -89,6 +89,14 @@ bool s2s_is_identified(const struct conn *conn,
 	}
 	if (is_pinned(policy, der, len))
 		return true;
+	if (dane && s2s_dane_matches(dane, der, len))
+		return true;
+	if (dane) {
+		str_copy(why, TRUST_WHY_MAX,
+			 "its certificate is not the one that its DNS "
+			 "announces");
+		return false;
+	}
 	if (!conn_peer_genuine(conn, why, TRUST_WHY_MAX))
 		return false;
 	if (certificate_is_for(der, len, remote))

@@ -6,6 +6,7 @@
 #ifndef S2S_TRUST_H
 #define S2S_TRUST_H
 
+#include "s2s/dane.h"
 #include "s2s/s2s.h"
 #include "util/net/conn.h"
 
@@ -23,11 +24,12 @@ struct s2s_policy {
 struct s2s_policy s2s_policy(const struct s2s *s2s, const char *local,
 			     const char *remote);
 
-/* Whether the peer of a connection under TLS is `remote`: by a certificate
- * that is valid for it, or by a pinned key. When not, `why` says so: "its
- * certificate is for another name". */
+/* Whether the peer of a connection under TLS is `remote`: by a pinned key, by
+ * what DNSSEC announces (`dane`; NULL: nothing), which then is the only thing
+ * that counts, or by a certificate that is valid for it. When not, `why` says
+ * so: "its certificate is for another name". */
 bool s2s_is_identified(const struct conn *conn,
 		       const struct s2s_policy *policy, const char *remote,
-		       char why[TRUST_WHY_MAX]);
+		       const struct s2s_dane *dane, char why[TRUST_WHY_MAX]);
 
 #endif

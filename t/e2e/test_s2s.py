@@ -8,7 +8,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from chappe import wait_for
-from federation import (Authority, FederatedChappe, Names, Prosody)
+from federation import (Authority, FederatedChappe, Names, Prosody,
+                        SignedNames, key_pin)
 from wire import CLIENT, STANZAS, Wire
 
 CERTIFICATES = {"secure_auth": True, "dialback": False}
@@ -151,23 +152,13 @@ def test_prosody_that_knows_no_encryption(world):
 
 def test_a_pinned_key_is_as_good_as_a_certificate(world):
     certificate, key = world.others.issue("b.example")
-    pin = pin_of(certificate)
+    pin = key_pin(certificate)
     b = world.prosody(certificate=(certificate, key))
     a = world.chappe()
     a.remotes = {"b.example": {"pins": ["0" * 64, pin]}}
     a.start()
     chat(a, b)
     assert {row["trust"] for row in a.rows("b.example")} == {"trusted"}
-
-
-def pin_of(certificate):
-    import hashlib
-    import subprocess
-    key = subprocess.run(["openssl", "x509", "-in", certificate, "-pubkey",
-                          "-noout"], check=True, capture_output=True).stdout
-    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"],
-                         input=key, check=True, capture_output=True).stdout
-    return hashlib.sha256(der).hexdigest()
 
 
 def test_subscriptions_and_presence_across(pair):
@@ -311,6 +302,81 @@ def test_a_static_route_needs_no_dns(world):
     a.start()
     b.start()
     chat(a, b)
+
+
+# -- DNSSEC -------------------------------------------------------------------
+
+
+class Signed:
+    """Two Chappes in a signed zone, with certificates that only DNSSEC vouches
+    for; `announce` says what is announced, by domain."""
+
+    def __init__(self, world, announce=None):
+        self.names = SignedNames(world.folder / "dns")
+        self.servers = []
+        for domain in ("a.example", "b.example"):
+            server = FederatedChappe(world.folder / domain, domain,
+                                     world.authority, self.names)
+            world.open.append(server)
+            server.certificates[domain] = world.others.issue(domain)
+            server.conf["s2s"] = {"log-level": "debug", "queue-age": "2s",
+                                  "dns-trust-anchor": self.names.anchor}
+            said = (announce or {}).get(domain,
+                                        server.certificates[domain][0])
+            if said:
+                self.names.tlsa(domain, (server.s2s_port,
+                                         server.s2s_tls_port), said)
+            self.servers.append(server)
+        world.open.append(self.names)
+        self.names.start()
+
+    def start(self):
+        for server in self.servers:
+            server.start()
+        return self.servers
+
+
+def test_dnssec_announces_certificates(world):
+    a, b = Signed(world).start()
+    chat(a, b)
+    assert {row["trust"] for row in a.rows("b.example")} == {"trusted"}
+    assert {row["trust"] for row in b.rows("a.example")} == {"trusted"}
+
+
+def test_another_certificate_than_dnssec_announces(world):
+    """It is what counts, though the certificate would be valid."""
+    signed = Signed(world, {"b.example": world.others.issue("c.example")[0]})
+    a, b = signed.servers
+    b.certificates[b.domain] = world.authority.issue(b.domain)
+    signed.start()
+    with Wire(a, 20).login("alice") as alice:
+        assert bounced(alice, "bob@b.example") == (
+            "remote-server-not-found", "b.example cannot be trusted: its "
+            "certificate is not the one that its DNS announces")
+
+
+def test_nothing_is_announced(world):
+    a, b = Signed(world, {"b.example": None}).start()
+    with Wire(a, 20).login("alice") as alice:
+        assert "unknown issuer" in bounced(alice, "bob@b.example")[1]
+    with Wire(b, 20).login("bob") as bob:
+        assert "unknown issuer" in bounced(bob, "alice@a.example")[1]
+
+
+@pytest.mark.parametrize("old,new", [
+    (" host.b.example.", " host.a.example."),
+    ("host.b.example.     	60	A	127.0.0.1",
+     "host.b.example.     	60	A	127.0.0.2"),
+    ("\tTLSA\t3 1 1 ", "\tTLSA\t3 1 1 00"),
+], ids=["srv", "address", "tlsa"])
+def test_forged_records(world, old, new):
+    signed = Signed(world)
+    signed.names.forge(old, new)
+    a, _ = signed.servers
+    a.start()
+    with Wire(a, 20).login("alice") as alice:
+        text = bounced(alice, "bob@b.example")[1]
+        assert "DNSSEC finds its" in text and "forged" in text
 
 
 # -- what senders are told ----------------------------------------------------

@@ -3,6 +3,7 @@
 server, and other people's XMPP servers, all on the loopback and on free
 ports."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -414,3 +415,121 @@ class Peer(Wire):
         self.send(f"<db:verify from='{of or self.name}' id='{number}' "
                   f"to='{to or self.domain}'>{key}</db:verify>")
         return self.expect(DIALBACK + "verify")
+
+
+class SignedNames:
+    """Knot DNS with a zone "example." that it signs. `records` are lines of
+    a zone file, names relative to "example."; start() makes it, and
+    `anchor`, a file that a resolver can trust. forge() alters a record
+    without signing it."""
+
+    def __init__(self, folder, records=()):
+        self.folder = Path(folder)
+        self.folder.mkdir(exist_ok=True)
+        self.records = list(records)
+        self.port = free_port()
+        self.anchor = self.folder / "anchor"
+        self.process = None
+
+    def xmpp(self, domain, port, direct_port=None, address="127.0.0.1"):
+        name = domain.removesuffix(".example")
+        self.records += [f"{name} A {address}", f"host.{name} A {address}",
+                         f"_xmpp-server._tcp.{name} SRV 5 0 {port} "
+                         f"host.{name}"]
+        if direct_port:
+            self.records.append(f"_xmpps-server._tcp.{name} SRV 1 0 "
+                                f"{direct_port} host.{name}")
+
+    def tlsa(self, domain, ports, certificate, selector=1):
+        """Announces the key of a certificate (or with selector 0 itself)."""
+        pem = subprocess.run(["openssl", "x509", "-in", certificate,
+                              "-outform", "DER"], check=True,
+                             capture_output=True).stdout
+        digest = key_pin(certificate) if selector \
+            else hashlib.sha256(pem).hexdigest()
+        for port in ports:
+            self.records.append(
+                f"_{port}._tcp.host.{domain.removesuffix('.example')} "
+                f"TLSA 3 {selector} 1 {digest}")
+
+    def _run(self, *words):
+        return subprocess.run([*map(str, words)], check=True,
+                              capture_output=True, text=True).stdout
+
+    def start(self):
+        zone = self.folder / "example.zone"
+        zone.write_text("$ORIGIN example.\n$TTL 60\n"
+                        "@ SOA ns admin 1 3600 600 86400 60\n@ NS ns\n"
+                        "ns A 127.0.0.1\n" + "\n".join(self.records) + "\n")
+        self.conf = self.folder / "knot.conf"
+        self.conf.write_text(f"""
+server:
+  rundir: "{self.folder}"
+  listen: 127.0.0.1@{self.port}
+database:
+  storage: "{self.folder}"
+policy:
+  - id: p
+    single-type-signing: on
+    algorithm: ecdsap256sha256
+zone:
+  - domain: example.
+    storage: "{self.folder}"
+    file: example.zone
+    zonefile-sync: 0
+    dnssec-signing: on
+    dnssec-policy: p
+    zonefile-load: whole
+log:
+  - target: {self.folder}/log
+    any: info
+""")
+        self._serve()
+        wait_for(self._signed, 10, "Knot has signed the zone")
+        return self
+
+    def _serve(self):
+        self.process = subprocess.Popen(
+            ["/usr/sbin/knotd", "-c", str(self.conf)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+
+    def _signed(self):
+        if "RRSIG" not in (self.folder / "example.zone").read_text():
+            return False
+        keys = [line for line in
+                (self.folder / "example.zone").read_text().splitlines()
+                if "\tDNSKEY\t" in line]
+        if not keys:
+            return False
+        self.anchor.write_text("\n".join(keys) + "\n")
+        return True
+
+    def forge(self, old, new):
+        """Serves the signed zone with something replaced in it."""
+        self.stop()
+        zone = self.folder / "example.zone"
+        text = zone.read_text()
+        assert old in text, text
+        zone.write_text(text.replace(old, new))
+        self.conf.write_text(self.conf.read_text().replace(
+            "dnssec-signing: on", "dnssec-signing: off"))
+        shutil.rmtree(self.folder / "journal", ignore_errors=True)
+        self._serve()
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
+
+    close = stop
+
+
+def key_pin(certificate):
+    """SHA-256 of the public key of a certificate, in hexadecimal digits."""
+    key = subprocess.run(["openssl", "x509", "-in", certificate, "-pubkey",
+                          "-noout"], check=True, capture_output=True).stdout
+    der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"],
+                         input=key, check=True, capture_output=True).stdout
+    return hashlib.sha256(der).hexdigest()

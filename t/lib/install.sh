@@ -10,7 +10,7 @@ RUN_PACKAGES="openssl"
 TEST_PACKAGES="libcmocka-dev python3 python3-slixmpp python3-aioxmpp
 	python3-pytest python3-pytest-xdist go-sendxmpp profanity biboumi tmux
 	mandoc sqlite3 gnutls-bin procps iproute2 git xz-utils util-linux
-	libpq-dev postgresql pgbouncer prosody lua-unbound ejabberd
+	libpq-dev postgresql pgbouncer prosody lua-unbound ejabberd knot
 	libldap-dev slapd ldap-utils"
 
 # Prints those of the packages that are not installed.
