@@ -97,11 +97,13 @@ static enum link_sent route_away(struct sm *sm, const struct stanza *stanza,
 	struct envelope envelope = {
 		.to = jid_full(to),
 		.origin = origin,
-		.token = work_token(work),
 	};
 
 	if (sm->link == NULL)
 		return LINK_NO_ROUTE;
+	if (!work_may_wait(work, stanza))
+		work = NULL;
+	envelope.token = work_token(work);
 	buf_clear(&sm->out, 65536);
 	stanza_write(stanza, &sm->out);
 	envelope.payload = buf_data(&sm->out);

@@ -10,6 +10,7 @@
 #include <assert.h>
 
 #include "sm/management.h"
+#include "sm/route.h"
 #include "sm/session.h"
 #include "util/base/mem.h"
 
@@ -19,6 +20,7 @@ struct work {
 	work_done_cb *done; /* NULL: of an envelope */
 	void *ctx;
 	unsigned holds;
+	bool of_client; /* for a stanza of one of our clients */
 	struct work *prev, *next; /* in sm->works */
 	struct session *session;  /* whose stanza it is; NULL: nobody's */
 	uint64_t number;	  /* of the stanza */
@@ -58,6 +60,7 @@ void work_of_session(struct work *work, struct session *session,
 {
 	work->session = session;
 	work->number = number;
+	work->of_client = true;
 	DL_APPEND2(session->works, work, before, after);
 }
 
@@ -73,6 +76,11 @@ void work_join(struct session *session, uint64_t number, struct work *work)
 	while (first->also != NULL)
 		first = first->also;
 	first->also = work_hold(work);
+}
+
+bool work_may_wait(const struct work *work, const struct stanza *stanza)
+{
+	return work != NULL && (work->of_client || stanza_kind(stanza) == 0);
 }
 
 /* Memory is aligned, so the lowest bit is free to tell the two apart. */

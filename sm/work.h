@@ -29,6 +29,12 @@ void work_of_session(struct work *work, struct session *session,
 /* A repeat of a stanza that may still be at work: it is done when that is. */
 void work_join(struct session *session, uint64_t number, struct work *work);
 
+/* Whether the work waits until another sm is done with this stanza, which came
+ * of it. What came of another sm's stanza waits for messages only: two sms that
+ * answer each other's presence would wait for each other for ever, since
+ * acknowledgements are cumulative. */
+bool work_may_wait(const struct work *work, const struct stanza *stanza);
+
 /* For envelope.token, and back: a work (0 for NULL) that is held meanwhile, or
  * a stanza of a managed session. */
 struct unacked;
