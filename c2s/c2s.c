@@ -141,6 +141,7 @@ static void c2s_stop(void *state)
 const struct role c2s_role = {
 	.name = "c2s",
 	.sections = c2s_sections,
+	.check = c2s_config_check,
 	.start = c2s_start,
 	.reload = c2s_reload,
 	.stop = c2s_stop,

@@ -4,6 +4,8 @@
  */
 #include "c2s/options.h"
 
+#include "util/role/config_check.h"
+
 #define ROW(opt, kind, member, def, low, high, text)                           \
 	{                                                                      \
 		.name = opt, .type = kind,                                     \
@@ -69,3 +71,36 @@ const struct section c2s_section = {
 
 const struct section *const c2s_sections[] = { &c2s_section, &domain_section,
 					       NULL };
+
+static int check_section(const void *values, struct error *err)
+{
+	const struct c2s_config *options = values;
+
+	if (config_check_listen("listen", options->listen, err) < 0 ||
+	    config_check_listen("listen-tls", options->listen_tls, err) < 0)
+		return -1;
+	return 0;
+}
+
+static int check_domain(const struct config *config,
+			const struct domain_options *options,
+			struct error *err)
+{
+	(void)config;
+	if (!options->certificate)
+		return error_set(err, "certificate is missing");
+	if (!options->key)
+		return error_set(err, "key is missing");
+	if (config_check_file("certificate", options->certificate, err) < 0)
+		return -1;
+	return config_check_file("key", options->key, err);
+}
+
+int c2s_config_check(const struct config *config, struct error *err)
+{
+	if (config_count(config, "c2s") == 0)
+		return 0;
+	if (config_check_sections(config, "c2s", check_section, err) < 0)
+		return -1;
+	return config_check_domains(config, check_domain, err);
+}

@@ -27,6 +27,10 @@ struct c2s_config {
 
 extern const struct section c2s_section;
 
+/* What the tables cannot say, of all c2s and domain sections: 0, or -1 with
+ * what is wrong. A file without c2s sections is right. */
+int c2s_config_check(const struct config *config, struct error *err);
+
 /* All that c2s reads, for struct role. */
 extern const struct section *const c2s_sections[];
 

@@ -14,6 +14,7 @@
 #include "sm/options.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
+#include "util/role/config_check.h"
 #include "util/role/domain_options.h"
 #include "util/xmpp/jid.h"
 
@@ -386,6 +387,49 @@ static int log_level(struct ctl *ctl)
 	return ctl_call_instance(ctl->call, ctl->arguments[0], "log-level");
 }
 
+/* Whether some sm may serve the domain, as the routers see it. */
+static bool is_served(const struct config *config, const char *domain)
+{
+	char *name = jid_prepare_domain(domain);
+	bool found = false;
+
+	for (size_t i = 0; name && i < config_count(config, "link"); i++) {
+		const struct link_section *link =
+			config_get(config, "link", i, NULL);
+
+		if (link->kind != LINK_SM)
+			continue;
+		for (char **at = link->names; at && *at; at++)
+			found = found || str_matches(name, *at);
+	}
+	mem_free(name);
+	return found;
+}
+
+/* What no role can see, because it takes the sections of several: only a file
+ * that has them all is judged. */
+static int check_together(const struct config *config, struct error *err)
+{
+	const char *title;
+
+	if (config_count(config, "router") == 0 &&
+	    config_count(config, "c2s") == 0 &&
+	    config_count(config, "s2s") == 0 && config_count(config, "sm") == 0)
+		return error_set(err, "%s: there is no section router, c2s, "
+				 "s2s or sm", config_path(config));
+	if (config_count(config, "router") == 0 ||
+	    config_count(config, "sm") == 0)
+		return 0;
+	for (size_t i = 0; i < config_count(config, "domain"); i++) {
+		config_get(config, "domain", i, &title);
+		if (!is_served(config, title))
+			return error_set(err, "%s: domain \"%s\": no link "
+					 "section with kind = sm has it in "
+					 "names", config_path(config), title);
+	}
+	return 0;
+}
+
 int ctl_config_check(struct ctl *ctl)
 {
 	const char *path = ctl->argument_count ? ctl->arguments[0]
@@ -395,7 +439,11 @@ int ctl_config_check(struct ctl *ctl)
 					    &err);
 
 	if (!config || router_config_check(config, &err) < 0 ||
-	    s2s_config_check(config, &err) < 0) {
+	    c2s_config_check(config, &err) < 0 ||
+	    sm_config_check(config, &err) < 0 ||
+	    s2s_config_check(config, &err) < 0 ||
+	    config_check_sections(config, "chappectl", NULL, &err) < 0 ||
+	    check_together(config, &err) < 0) {
 		ctl_complain("%s", err.text);
 		config_free(&config);
 		return CTL_FAILED;

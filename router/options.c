@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "util/base/str.h"
+#include "util/role/config_check.h"
 
 static const char *const kinds[] = {
 	[LINK_COMPONENT] = "component",
@@ -142,6 +143,10 @@ static int check_router(const struct router_options *options,
 {
 	unsigned mode;
 
+	if (config_check_common(&options->common, err) < 0 ||
+	    config_check_listen("listen", options->listen, err) < 0 ||
+	    config_check_listen("listen-tls", options->listen_tls, err) < 0)
+		return -1;
 	for (char **at = options->listen; at && *at; at++) {
 		if (!options->insecure_tcp && !stays_here(*at))
 			return error_set(err, "listen = %s is open to a "

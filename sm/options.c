@@ -6,6 +6,11 @@
 #include "sm/options.h"
 
 #include <stddef.h>
+#include <string.h>
+
+#include "util/base/mem.h"
+#include "util/base/str.h"
+#include "util/role/config_check.h"
 
 #define ROW(opt, kind, member, def, low, high, text)                          \
 	{ .name = opt, .type = kind,                                         \
@@ -69,3 +74,136 @@ const struct section storage_section = {
 	.size = sizeof(struct storage_options),
 	.options = storage_rows,
 };
+
+/* -- checks ---------------------------------------------------------------- */
+
+/* RFC 3986 section 3.1: a scheme, a colon, something. */
+static bool is_uri(const char *text)
+{
+	size_t scheme = strspn(text, "abcdefghijklmnopqrstuvwxyz"
+				     "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "0123456789+-.");
+
+	return scheme > 0 && text[scheme] == ':' && text[scheme + 1] != '\0' &&
+	       strchr("0123456789+-.", text[0]) == NULL;
+}
+
+static int check_contacts(const struct domain_options *options,
+			  struct error *err)
+{
+	const struct {
+		const char *name;
+		char **uris;
+	} lists[] = {
+		{ "contact-abuse", options->contact_abuse },
+		{ "contact-admin", options->contact_admin },
+		{ "contact-feedback", options->contact_feedback },
+		{ "contact-sales", options->contact_sales },
+		{ "contact-security", options->contact_security },
+		{ "contact-support", options->contact_support },
+		{ "contact-status", options->contact_status },
+	};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		for (char **at = lists[i].uris; at != NULL && *at; at++) {
+			if (!is_uri(*at))
+				return error_set(
+					err, "%s: \"%s\" is no URI (as "
+					"mailto:admin@example.org or "
+					"xmpp:admin@example.org)",
+					lists[i].name, *at);
+		}
+	}
+	return 0;
+}
+
+static bool has_word(char **list, const char *word)
+{
+	for (; list != NULL && *list != NULL; list++) {
+		if (str_equal(*list, word))
+			return true;
+	}
+	return false;
+}
+
+static int check_domain(const struct config *config,
+			const struct domain_options *options,
+			struct error *err)
+{
+	const char *storage = options->storage != NULL ? options->storage
+						       : STORAGE_DEFAULT;
+	const char *ldap = options->ldap != NULL ? options->ldap
+						 : LDAP_DEFAULT;
+
+	if (config_find(config, "storage", storage) == NULL)
+		return error_set(err, "storage: there is no section storage "
+				 "\"%s\"", storage);
+	if (has_word(options->auth, "ldap") &&
+	    config_find(config, "ldap", ldap) == NULL)
+		return error_set(err, "auth: there is no section ldap \"%s\"",
+				 ldap);
+	return check_contacts(options, err);
+}
+
+/* Drivers that are not built in are files in the directory of an sm. */
+static int check_driver(const struct config *config, const char *name,
+			struct error *err)
+{
+	static const char *const built_in[] = { "memory", "sqlite" };
+	const struct sm_options *sm;
+	const char *dir;
+	char *path;
+	int result;
+
+	for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++) {
+		if (str_equal(name, built_in[i]))
+			return 0;
+	}
+	sm = config_get(config, "sm", 0, NULL);
+	dir = sm->driver_dir != NULL ? sm->driver_dir : DRIVERDIR;
+	path = mem_printf("%s/%s.so", dir, name);
+	result = config_check_file("driver", path, err);
+	mem_free(path);
+	return result;
+}
+
+static int check_storages(const struct config *config, struct error *err)
+{
+	const char *title = NULL;
+
+	for (size_t i = 0; i < config_count(config, "storage"); i++) {
+		const struct storage_options *storage =
+			config_get(config, "storage", i, &title);
+
+		if (check_driver(config, storage->driver, err) != 0)
+			return error_prefix(err, "%s: storage \"%s\"",
+					    config_path(config), title);
+	}
+	return 0;
+}
+
+static int check_directories(const struct config *config, struct error *err)
+{
+	const char *title = NULL;
+
+	for (size_t i = 0; i < config_count(config, "ldap"); i++) {
+		const struct ldap_options *ldap =
+			config_get(config, "ldap", i, &title);
+
+		if (ldap_options_check(ldap, err) != 0)
+			return error_prefix(err, "%s: ldap \"%s\"",
+					    config_path(config), title);
+	}
+	return 0;
+}
+
+int sm_config_check(const struct config *config, struct error *err)
+{
+	if (config_count(config, "sm") == 0)
+		return 0;
+	if (config_check_sections(config, "sm", NULL, err) != 0 ||
+	    check_storages(config, err) != 0 ||
+	    check_directories(config, err) != 0)
+		return -1;
+	return config_check_domains(config, check_domain, err);
+}

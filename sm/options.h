@@ -33,6 +33,10 @@ struct storage_options {
 /* The storage section of domains that name none. */
 #define STORAGE_DEFAULT "main"
 
+/* What the tables cannot say, of all sm, domain, storage and ldap sections: 0,
+ * or -1 with what is wrong. A file without sm sections is right. */
+int sm_config_check(const struct config *config, struct error *err);
+
 extern const struct section sm_section;
 extern const struct section storage_section; /* titled; default "main" */
 

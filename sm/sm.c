@@ -366,21 +366,6 @@ static void sm_free(void *state)
 	mem_free(sm);
 }
 
-/* What tables cannot say. */
-static int sm_check(const struct config *config, struct error *err)
-{
-	const char *title = NULL;
-
-	for (size_t i = 0; i < config_count(config, "ldap"); i++) {
-		const struct ldap_options *ldap =
-			config_get(config, "ldap", i, &title);
-
-		if (ldap_options_check(ldap, err) != 0)
-			return error_prefix(err, "ldap \"%s\"", title);
-	}
-	return 0;
-}
-
 static const struct section *const sections[] = {
 	&sm_section, &domain_section, &storage_section, &ldap_section, NULL
 };
@@ -388,7 +373,7 @@ static const struct section *const sections[] = {
 const struct role sm_role = {
 	.name = "sm",
 	.sections = sections,
-	.check = sm_check,
+	.check = sm_config_check,
 	.start = sm_start,
 	.reload = sm_reload,
 	.stop = sm_stop,

@@ -342,8 +342,15 @@ def check_conf():
 def check_examples():
     """Those of chappe.conf(5)."""
     problems = []
+    domain = 'domain "x.example" { certificate = "/c/c"  key = "/c/k" }\n'
+    storage = 'storage "main" { driver = memory }\n'
     for text in re.findall(r"\.Bd -literal.*?\n(.*?)\.Ed",
                            page("chappe.conf.5"), re.S):
+        # Some show a section alone, that needs others.
+        if not re.search("^domain ", text, re.M):
+            text += domain
+        if not re.search("^storage ", text, re.M):
+            text += storage
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as example:
             example.write(text.replace("\\e", "\\"))
             example.flush()

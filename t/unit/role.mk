@@ -11,6 +11,10 @@ t_unit_test_envelope_LDADD = $(ROLE_LIBS) $(CMOCKA_LIBS)
 t_unit_test_members_LDADD = $(ROLE_LIBS) $(CMOCKA_LIBS)
 t_unit_test_metrics_LDADD = $(ROLE_LIBS) $(CMOCKA_LIBS)
 
+UNIT_TESTS += t/unit/test_config_check
+t_unit_test_config_check_LDADD = router/libroptions.a c2s/libc2soptions.a \
+	s2s/libs2soptions.a sm/libsmoptions.a $(ROLE_LIBS) $(CMOCKA_LIBS)
+
 UNIT_TESTS += t/unit/test_command t/unit/test_link
 t_unit_test_command_SOURCES = t/unit/test_command.c $(FAKE_ROUTER)
 t_unit_test_command_LDADD = $(ROLE_LIBS) $(CMOCKA_LIBS)

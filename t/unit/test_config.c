@@ -194,6 +194,17 @@ static void test_errors(void **state)
 		{ "plain { name = { x } }", ":1:", "unexpected", false },
 		{ "plain { sub { x = 1 } }", ":1:", "sub", false },
 		{ "plain { }\nplain { }", ":2:", "already", false },
+		{ "plain { name = x\nname = y }", ":2:", "\"name\" is given "
+		  "twice", false },
+		{ "plain { addresses = { a }\n# x\naddresses = { } }", ":3:",
+		  "given twice", false },
+		{ "plain { name = ${TEST_CONFIG_NOT_SET} }", ":1:",
+		  "no TEST_CONFIG_NOT_SET", false },
+		{ "plain {\nname = \"a${TEST_CONFIG_NOT_SET}\" }", ":2:",
+		  "no TEST_CONFIG_NOT_SET", false },
+		{ "listen \u201ca\u201d { }", ":1:", "typographic", false },
+		{ "plain { name = \u2018a\u2019 }", ":1:", "typographic",
+		  false },
 		{ "listen { }", ":1:", "title", false },
 		{ "listen a { }\nlisten a { }", ":2:", "a", false },
 		{ "plain a { }", ":1:", "brace", false },
@@ -217,6 +228,26 @@ static void test_errors(void **state)
 			fail_msg("case %zu: %s: %s", i, cases[i].text,
 				 err.text);
 	}
+}
+
+/* Those that are not set are a mistake, save in text taken as it is, with a
+ * default, and in sections of others. */
+static void test_variables(void **state)
+{
+	struct config *config = load_good(
+		"plain { name = 'a${TEST_CONFIG_NOT_SET}'\n"
+		"addresses = { ${TEST_CONFIG_NOT_SET:-b} } "
+		"addresses += { c } }\n"
+		"other { x = ${TEST_CONFIG_NOT_SET}  x = 1 }\n");
+	const struct listen_options *plain =
+		config_get(config, "plain", 0, NULL);
+
+	(void)state;
+	assert_string_equal(plain->name, "a${TEST_CONFIG_NOT_SET}");
+	assert_string_equal(plain->addresses[0], "b");
+	assert_string_equal(plain->addresses[1], "c");
+	assert_null(plain->addresses[2]);
+	config_free(&config);
 }
 
 /* A string that was not closed must not harm the next file. */
@@ -373,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_variables),
 		cmocka_unit_test(test_after_error),
 		cmocka_unit_test(test_other_sections),
 		cmocka_unit_test(test_line_after_skipped),

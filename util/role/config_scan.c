@@ -8,7 +8,10 @@
  */
 #include "util/role/config_scan.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "util/base/mem.h"
 
 enum token_kind { TOKEN_END, TOKEN_WORD, TOKEN_MARK, TOKEN_BAD };
 
@@ -18,6 +21,16 @@ struct token {
 	char *start;	 /* where it begins in the text */
 	const char *text; /* of TOKEN_WORD: without its quotes */
 	size_t len;
+};
+
+/* More than any section has: what comes behind is unknown anyway. */
+#define OPTIONS_MAX 128
+
+/* The names of options that a section has given so far. */
+struct names {
+	const char *text[OPTIONS_MAX];
+	size_t len[OPTIONS_MAX];
+	size_t count;
 };
 
 struct scan {
@@ -126,9 +139,22 @@ static enum token_kind read_variable(struct scan *scan, struct token *token)
 	return TOKEN_WORD;
 }
 
+/* What editors make of quotes would become part of the word. */
+static bool is_curly_quote(const struct scan *scan)
+{
+	return at(scan, "\u201c") || at(scan, "\u201d") ||
+	       at(scan, "\u201e") || at(scan, "\u2018") ||
+	       at(scan, "\u2019") || at(scan, "\u00ab") || at(scan, "\u00bb");
+}
+
 static enum token_kind read_word(struct scan *scan, struct token *token)
 {
 	char *p = scan->p;
+
+	if (is_curly_quote(scan)) {
+		fail(scan, scan->line, "typographic quotes: write \" or '");
+		return TOKEN_BAD;
+	}
 
 	while (p < scan->end && !memchr(" #\"'\t\n\r={}()+,*", *p, 16))
 		p++;
@@ -186,11 +212,58 @@ static int section_index(const struct section *const *sections,
 	return -1;
 }
 
-/* From behind the opening brace to behind the closing one. */
-static int skip_body(struct scan *scan, unsigned line)
+/* libconfuse would take the last one. */
+static int note_option(struct scan *scan, struct names *names,
+		       const struct token *name, unsigned line)
 {
-	struct token token;
-	unsigned depth = 1;
+	for (size_t i = 0; i < names->count; i++) {
+		if (names->len[i] == name->len &&
+		    memcmp(names->text[i], name->text, name->len) == 0)
+			return error_set(scan->err,
+					 "%s:%u: option \"%.*s\" is given "
+					 "twice", scan->path, line,
+					 (int)name->len, name->text);
+	}
+	if (names->count < OPTIONS_MAX) {
+		names->text[names->count] = name->text;
+		names->len[names->count++] = name->len;
+	}
+	return 0;
+}
+
+/* libconfuse would put nothing in the place of a variable that is not set;
+ * "${NAME:-default}" has its own way out. */
+static int check_variables(const struct scan *scan, const struct token *token)
+{
+	const char *p = token->text, *end = p + token->len, *to;
+	int result = 0;
+
+	while (result == 0 && *token->start != '\'' &&
+	       (p = memmem(p, (size_t)(end - p), "${", 2)) != NULL) {
+		char *name;
+
+		p += 2;
+		to = memchr(p, '}', (size_t)(end - p));
+		if (!to)
+			break;
+		name = mem_strndup(p, (size_t)(to - p));
+		if (!strstr(name, ":-") && !getenv(name))
+			result = error_set(scan->err, "%s:%u: the environment "
+					   "has no %s", scan->path,
+					   scan->line, name);
+		mem_free(name);
+		p = to;
+	}
+	return result;
+}
+
+/* From behind the opening brace to behind the closing one. What is not ours
+ * may be wrong: others will say so. */
+static int skip_body(struct scan *scan, unsigned line, bool ours)
+{
+	struct names names = { .count = 0 };
+	struct token token, last = { .kind = TOKEN_END };
+	unsigned depth = 1, last_line = line;
 
 	while (depth > 0) {
 		if (!next(scan, &token))
@@ -201,6 +274,15 @@ static int skip_body(struct scan *scan, unsigned line)
 			depth++;
 		else if (is_mark(&token, '}'))
 			depth--;
+		else if (ours && token.kind == TOKEN_WORD &&
+			 check_variables(scan, &token) < 0)
+			return -1;
+		else if (ours && depth == 1 && is_mark(&token, '=') &&
+			 *token.start == '=' && last.kind == TOKEN_WORD &&
+			 note_option(scan, &names, &last, last_line) < 0)
+			return -1;
+		last = token;
+		last_line = scan->line;
 	}
 	return 0;
 }
@@ -224,7 +306,7 @@ static int scan_section(struct scan *scan, const struct token *name,
 		return error_set(scan->err,
 				 "%s:%u: \"%.*s\" does not start a section",
 				 scan->path, line, (int)name->len, name->text);
-	if (skip_body(scan, line) < 0)
+	if (skip_body(scan, line, i >= 0) < 0)
 		return -1;
 	if (i < 0) {
 		blank(name->start, scan->p);

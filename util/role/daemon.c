@@ -18,6 +18,7 @@
 #include "util/net/http.h"
 #include "util/net/notify.h"
 #include "util/net/timer.h"
+#include "util/role/config_check.h"
 #include "util/role/privileges.h"
 #include "util/role/process_metrics.h"
 
@@ -73,16 +74,8 @@ static const struct common_options *find_common(const struct daemon *daemon,
 static int check_common(const struct common_options *common,
 			const struct config *config, struct error *err)
 {
-	enum log_level level;
-
-	if (log_parse_level(common->log_level, &level) < 0)
-		return error_set(err, "%s: log-level: \"%s\" is no level",
-				 config_path(config), common->log_level);
-	if (!str_equal(common->log_target, "stderr") &&
-	    !str_equal(common->log_target, "syslog"))
-		return error_set(err,
-				 "%s: log-target: neither stderr nor syslog",
-				 config_path(config));
+	if (config_check_common(common, err) < 0)
+		return error_prefix(err, "%s", config_path(config));
 	return 0;
 }
 

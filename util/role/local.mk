@@ -6,6 +6,7 @@ noinst_LIBRARIES += util/role/librole.a
 util_role_librole_a_SOURCES = \
 	util/role/command.c util/role/command.h \
 	util/role/config.c util/role/config.h \
+	util/role/config_check.c util/role/config_check.h \
 	util/role/config_section.c \
 	util/role/config_scan.c util/role/config_scan.h \
 	util/role/config_value.c util/role/config_value.h \
