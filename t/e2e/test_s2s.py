@@ -304,6 +304,38 @@ def test_a_static_route_needs_no_dns(world):
     chat(a, b)
 
 
+# -- several instances --------------------------------------------------------
+
+
+def test_two_instances(world):
+    """Both serve; when one is killed the other goes on. Dialback works
+    whichever of them is asked."""
+    a = world.chappe("a.example", bidi="no")
+    a.remotes = {"*": {"trust": "encrypted"}}
+    others = []
+    for number in range(6):
+        b = world.chappe(f"b{number}.example", bidi="no")
+        b.remotes = {"*": {"trust": "encrypted"}}
+        b.certificates[b.domain] = world.others.issue(b.domain)
+        others.append(b)
+    a.certificates[a.domain] = world.others.issue(a.domain)
+    a.start()
+    a.start_role("s2s", "s2s-2")
+    wait_for(lambda: "s2s-2" in a.ctl("status").stdout, 10, "two of them")
+    for b in others[:3]:
+        b.start()
+        chat(a, b)
+    carried = {instance: a.log(instance).count("direction=out")
+               for instance in ("s2s-1", "s2s-2")}
+    a.kill("s2s-1")
+    for b in others[3:]:
+        b.start()
+    for b in others:
+        chat(a, b)
+    assert carried["s2s-1"] + carried["s2s-2"] >= 3
+    assert a.log("s2s-2").count("direction=out") >= 6
+
+
 # -- DNSSEC -------------------------------------------------------------------
 
 
