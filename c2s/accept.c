@@ -134,7 +134,8 @@ static int listen_at(struct c2s *c2s, const char *address, bool direct,
 	l = mem_new(struct c2s_listener);
 	l->c2s = c2s;
 	l->listener =
-		listener_open(c2s->loop, address, 0666, on_accept, l, err);
+		listener_open_shared(c2s->loop, address, 0666, on_accept, l,
+				     err);
 	if (!l->listener) {
 		mem_free(l);
 		return -1;

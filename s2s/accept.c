@@ -146,7 +146,8 @@ static int listen_at(struct s2s *s2s, const char *address, bool direct,
 	l = mem_new(struct s2s_listener);
 	l->s2s = s2s;
 	l->listener =
-		listener_open(s2s->loop, address, 0666, on_accept, l, err);
+		listener_open_shared(s2s->loop, address, 0666, on_accept, l,
+				     err);
 	if (!l->listener) {
 		mem_free(l);
 		return -1;

@@ -205,9 +205,10 @@ int conn_channel_binding(const struct conn *conn, enum binding binding,
 	return 32;
 }
 
-struct listener *listener_open(struct loop *loop, const char *address,
-			       unsigned mode, listener_accept_cb *accept,
-			       void *ctx, struct error *err)
+struct listener *listener_open_shared(struct loop *loop, const char *address,
+				      unsigned mode,
+				      listener_accept_cb *accept, void *ctx,
+				      struct error *err)
 {
 	(void)loop;
 	(void)address;

@@ -623,14 +623,28 @@ static void test_bad_listeners(void **state)
 static void test_shared_port(void **state)
 {
 	struct world w;
-	struct listener *second;
+	struct listener *first, *second;
+	struct error err;
+	char address[32];
 
 	(void)state;
 	world_start(&w, "127.0.0.1:0");
-	second = listener_open(w.loop, w.server.address, 0, NULL, NULL, NULL);
+	/* Only with those who ask for it, too. */
+	assert_null(listener_open(w.loop, w.server.address, 0, NULL, NULL,
+				  &err));
+	assert_non_null(strstr(err.text, "in use"));
+	assert_null(listener_open_shared(w.loop, w.server.address, 0, NULL,
+					 NULL, &err));
+	first = listener_open_shared(w.loop, "127.0.0.1:0", 0, NULL, NULL,
+				     NULL);
+	assert_non_null(first);
+	snprintf(address, sizeof(address), "127.0.0.1:%u",
+		 listener_port(first));
+	second = listener_open_shared(w.loop, address, 0, NULL, NULL, NULL);
 	assert_non_null(second);
-	assert_int_equal(listener_port(second),
-			 listener_port(w.server.listener));
+	assert_int_equal(listener_port(second), listener_port(first));
+	assert_null(listener_open(w.loop, address, 0, NULL, NULL, &err));
+	listener_close(&first);
 	listener_close(&second);
 	world_stop(&w);
 }

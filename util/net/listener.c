@@ -31,6 +31,7 @@ struct listener {
 	dev_t device; /* of our Unix socket: another may have replaced it */
 	ino_t inode;
 	bool closed;
+	bool shared; /* with other processes: SO_REUSEPORT */
 };
 
 static void listener_on_poll(uv_poll_t *poll, int status, int events);
@@ -136,7 +137,9 @@ static int listener_bind_tcp(struct listener *listener)
 	int on = 1, off = 0;
 
 	if (setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on,
-		       sizeof(on)) < 0 ||
+		       sizeof(on)) < 0)
+		return -1;
+	if (listener->shared &&
 	    setsockopt(listener->fd, SOL_SOCKET, SO_REUSEPORT, &on,
 		       sizeof(on)) < 0)
 		return -1;
@@ -190,9 +193,10 @@ static void listener_on_close(uv_handle_t *handle)
 	mem_free(handle->data);
 }
 
-struct listener *listener_open(struct loop *loop, const char *address,
-			       unsigned mode, listener_accept_cb *on_accept,
-			       void *ctx, struct error *err)
+static struct listener *listener_new(struct loop *loop, const char *address,
+				     unsigned mode, bool shared,
+				     listener_accept_cb *on_accept, void *ctx,
+				     struct error *err)
 {
 	struct listener *listener = mem_new(struct listener);
 
@@ -200,6 +204,7 @@ struct listener *listener_open(struct loop *loop, const char *address,
 	listener->accept = on_accept;
 	listener->ctx = ctx;
 	listener->fd = -1;
+	listener->shared = shared;
 	if (address_parse(&listener->address, address, err) < 0)
 		goto fail;
 	if (listener->address.family == AF_UNSPEC) {
@@ -219,6 +224,21 @@ fail:
 		close(listener->fd);
 	mem_free(listener);
 	return NULL;
+}
+
+struct listener *listener_open(struct loop *loop, const char *address,
+			       unsigned mode, listener_accept_cb *on_accept,
+			       void *ctx, struct error *err)
+{
+	return listener_new(loop, address, mode, false, on_accept, ctx, err);
+}
+
+struct listener *listener_open_shared(struct loop *loop, const char *address,
+				      unsigned mode,
+				      listener_accept_cb *on_accept, void *ctx,
+				      struct error *err)
+{
+	return listener_new(loop, address, mode, true, on_accept, ctx, err);
 }
 
 unsigned listener_port(const struct listener *listener)

@@ -47,6 +47,14 @@ struct listener *listener_open(struct loop *loop, const char *address,
 	return listener;
 }
 
+struct listener *listener_open_shared(struct loop *loop, const char *address,
+				      unsigned mode,
+				      listener_accept_cb *accept, void *ctx,
+				      struct error *err)
+{
+	return listener_open(loop, address, mode, accept, ctx, err);
+}
+
 unsigned listener_port(const struct listener *listener)
 {
 	return listener->port;
