@@ -96,6 +96,30 @@ bool ctl_call_has(const struct ctl_call *call, const char *kind)
 	return census.count > 0;
 }
 
+bool ctl_call_serves(const struct ctl_call *call, const char *domain,
+		     const char *kind)
+{
+	const struct member *list;
+	size_t count;
+
+	list = members_get(link_members(call->link), domain, &count);
+	for (size_t i = 0; i < count; i++)
+		if (str_equal(list[i].kind, kind))
+			return true;
+	ctl_complain("no %s serves %s", kind, domain);
+	return false;
+}
+
+bool ctl_call_is_router(const struct ctl_call *call, const char *instance)
+{
+	const char *router;
+
+	for (size_t i = 0; (router = link_router(call->link, i)); i++)
+		if (str_equal(router, instance))
+			return true;
+	return false;
+}
+
 static bool has_left(const struct ctl_call *call)
 {
 	return !ctl_call_has(call, call->leaving);
@@ -137,11 +161,22 @@ static int code_of(const char *status)
 	return CTL_FAILED;
 }
 
+/* The link of this very command, in a router's answer to `status`. */
+static bool is_own_link(const struct ctl_call *call,
+			const struct element *field)
+{
+	return element_attr(field, "name") &&
+	       str_equal(element_attr(field, "name"), "name") &&
+	       str_equal(element_text(field), call->instance);
+}
+
 static void take_row(struct ctl_call *call, const char *from,
 		     const struct element *row)
 {
 	struct element *field = element_child(row, "field", NS_LINK);
 
+	if (field && is_own_link(call, field))
+		return;
 	table_row(call->table);
 	table_field(call->table, "instance", from);
 	for (; field; field = element_next_same(field)) {

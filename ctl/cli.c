@@ -63,6 +63,28 @@ static int words_matching(const char *words, int count, char *const given[])
 	return matched;
 }
 
+/* What is there instead of the words given: of a group such as `user`, its
+ * commands. */
+static void no_command(const char *word)
+{
+	const struct ctl_command *command;
+	size_t len = strlen(word);
+	struct buf group = { 0 };
+
+	for (command = ctl_commands; command->words; command++)
+		if (strncmp(command->words, word, len) == 0 &&
+		    command->words[len] == ' ')
+			buf_addf(&group, "%s%s", group.len ? ", " : "",
+				 command->words + len + 1);
+	if (group.len)
+		ctl_complain("'%s' is followed by one of: %s", word,
+			     buf_data(&group));
+	else
+		ctl_complain("there is no command '%s'; chappectl -h lists "
+			     "them", word);
+	buf_free(&group);
+}
+
 static int find_command(struct ctl *ctl, int count, char *given[])
 {
 	const struct ctl_command *command;
@@ -83,8 +105,7 @@ static int find_command(struct ctl *ctl, int count, char *given[])
 			     command->arguments);
 		return -1;
 	}
-	ctl_complain("there is no command '%s'; chappectl -h lists them",
-		     given[0]);
+	no_command(given[0]);
 	return -1;
 }
 

@@ -129,6 +129,24 @@ static int user_show(struct ctl *ctl)
 	return account_command(ctl, "user.show", false, NULL);
 }
 
+/* Each sm of the domain has counted the failures that it saw. */
+static int user_unlock(struct ctl *ctl)
+{
+	struct jid *jid = account_argument(ctl);
+	int code = CTL_UNAVAILABLE;
+
+	if (!jid)
+		return CTL_USAGE;
+	ctl->call = ctl_call_open(ctl);
+	if (ctl->call && ctl_call_serves(ctl->call, jid_domain(jid), "sm")) {
+		ctl_call_argument(ctl->call, "jid", jid_full(jid));
+		code = ctl_call_kind(ctl->call, "sm", "user.unlock");
+		print_rows(ctl, code);
+	}
+	jid_free(&jid);
+	return code;
+}
+
 static int user_list(struct ctl *ctl)
 {
 	char *domain = jid_prepare_domain(ctl->arguments[0]);
@@ -236,7 +254,8 @@ static int user_import(struct ctl *ctl)
 	import_flush(&import);
 	print_rows(ctl, CTL_OK);
 	if (!ctl->json)
-		printf("%zu accounts created\n", import.created);
+		printf("%zu account%s created\n", import.created,
+		       import.created == 1 ? "" : "s");
 	return import.code;
 }
 
@@ -244,15 +263,26 @@ static int user_import(struct ctl *ctl)
 
 static int session_list(struct ctl *ctl)
 {
-	int code;
+	char *domain = NULL;
+	int code = CTL_UNAVAILABLE;
 
+	if (ctl->argument_count) {
+		domain = jid_prepare_domain(ctl->arguments[0]);
+		if (!domain) {
+			ctl_complain("'%s' is no domain", ctl->arguments[0]);
+			return CTL_USAGE;
+		}
+	}
 	ctl->call = ctl_call_open(ctl);
-	if (!ctl->call)
-		return CTL_UNAVAILABLE;
-	if (ctl->argument_count)
-		ctl_call_argument(ctl->call, "domain", ctl->arguments[0]);
-	code = ctl_call_kind(ctl->call, "sm", "session.list");
-	return print_rows(ctl, code);
+	if (ctl->call &&
+	    (!domain || ctl_call_serves(ctl->call, domain, "sm"))) {
+		if (domain)
+			ctl_call_argument(ctl->call, "domain", domain);
+		code = ctl_call_kind(ctl->call, "sm", "session.list");
+		print_rows(ctl, code);
+	}
+	mem_free(domain);
+	return code;
 }
 
 static int session_kick(struct ctl *ctl)
@@ -383,6 +413,11 @@ static int log_level(struct ctl *ctl)
 	ctl->call = ctl_call_open(ctl);
 	if (!ctl->call)
 		return CTL_UNAVAILABLE;
+	if (ctl_call_is_router(ctl->call, ctl->arguments[0])) {
+		ctl_complain("not for routers: set log-level in the section "
+			     "router and reload it");
+		return CTL_USAGE;
+	}
 	ctl_call_argument(ctl->call, "level", ctl->arguments[1]);
 	return ctl_call_instance(ctl->call, ctl->arguments[0], "log-level");
 }
@@ -460,6 +495,8 @@ const struct ctl_command ctl_commands[] = {
 	  "set a new password" },
 	{ "user del", "NAME@DOMAIN", 1, 1, user_del,
 	  "delete an account and all its data" },
+	{ "user unlock", "NAME@DOMAIN", 1, 1, user_unlock,
+	  "forget wrong passwords" },
 	{ "user list", "DOMAIN", 1, 1, user_list, "accounts of a domain" },
 	{ "user show", "NAME@DOMAIN", 1, 1, user_show, "one account" },
 	{ "user import", "", 0, 0, user_import,

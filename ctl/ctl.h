@@ -102,6 +102,13 @@ int ctl_call_instance(struct ctl_call *call, const char *instance,
 bool ctl_call_has(const struct ctl_call *call, const char *kind);
 int ctl_call_gone(struct ctl_call *call, const char *kind);
 
+/* Whether a role of the kind serves the domain; a complaint if not. */
+bool ctl_call_serves(const struct ctl_call *call, const char *domain,
+		     const char *kind);
+
+/* Whether a router that is connected has this name. */
+bool ctl_call_is_router(const struct ctl_call *call, const char *instance);
+
 /* -- ctl/table.c: rows of named fields ----------------------------------- */
 
 struct table;

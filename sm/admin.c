@@ -209,6 +209,7 @@ static const struct command commands[] = {
 	{ "user.passwd", admin_user_passwd },
 	{ "user.del", admin_user_del },
 	{ "user.show", admin_user_show },
+	{ "user.unlock", admin_user_unlock },
 	{ "user.list", admin_user_list },
 	{ "user.import", admin_user_import },
 	{ "session.list", session_list },

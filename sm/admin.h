@@ -17,6 +17,7 @@ void admin_user_add(struct command_call *call, void *ctx);
 void admin_user_passwd(struct command_call *call, void *ctx);
 void admin_user_del(struct command_call *call, void *ctx);
 void admin_user_show(struct command_call *call, void *ctx);
+void admin_user_unlock(struct command_call *call, void *ctx);
 
 /* sm/admin_accounts.c */
 void admin_user_list(struct command_call *call, void *ctx);

@@ -11,6 +11,7 @@
 #include "sm/domain.h"
 #include "sm/session.h"
 #include "sm/stamp.h"
+#include "sm/throttle.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
@@ -280,4 +281,31 @@ void admin_user_show(struct command_call *call, void *ctx)
 
 	if (request != NULL)
 		request_need_user(request, show_ready);
+}
+
+/* -- unlock ---------------------------------------------------------------- */
+
+/* Comes to all sms; one that does not serve the domain counts nothing. */
+void admin_user_unlock(struct command_call *call, void *ctx)
+{
+	struct sm *sm = ctx;
+	const char *text = command_argument(call, "jid");
+	struct jid *jid = text != NULL ? jid_parse(text) : NULL;
+	char failures[24];
+
+	if (jid == NULL || !jid_is_bare(jid)) {
+		command_finish(call, "invalid",
+			       "a JID of the form NAME@DOMAIN is needed");
+	} else if (sm_domain(sm, jid_domain(jid)) == NULL) {
+		command_finish(call, "ok", NULL);
+	} else {
+		snprintf(failures, sizeof(failures), "%" PRIu64,
+			 throttle_forgive(sm->throttle, jid_full(jid)));
+		log_notice(sm->log, "account.unlocked",
+			   LOG_S("jid", jid_full(jid)));
+		command_row(call, "jid", jid_full(jid), "forgotten", failures,
+			    NULL);
+		command_finish(call, "ok", NULL);
+	}
+	jid_free(&jid);
 }

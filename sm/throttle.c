@@ -226,3 +226,26 @@ void throttle_succeeded(struct throttle *throttle, const char *account,
 	mem_free(key);
 	mem_free(pair);
 }
+
+uint64_t throttle_forgive(struct throttle *throttle, const char *account)
+{
+	char *key = account_key(account);
+	struct entry *entry, *next;
+	uint64_t forgiven = 0;
+
+	HASH_ITER(hh, throttle->entries, entry, next) {
+		const char *of = strrchr(entry->key, ' ');
+
+		if (str_equal(entry->key, key)) {
+			forgiven += entry->failures;
+			entry_remove(throttle, entry);
+		} else if (strncmp(entry->key, "pair ", 5) == 0 &&
+			   str_equal(of + 1, account)) {
+			/* The owner was there: this stays known. */
+			forgiven += entry->failures;
+			entry->failures = 0;
+		}
+	}
+	mem_free(key);
+	return forgiven;
+}

@@ -43,4 +43,8 @@ uint64_t throttle_failed(struct throttle *throttle,
 void throttle_succeeded(struct throttle *throttle, const char *account,
 			const char *address, uint64_t now);
 
+/* Forgets the failures of an account, wherever they came from; returns how
+ * many. Those of addresses stay: they are of other accounts, too. */
+uint64_t throttle_forgive(struct throttle *throttle, const char *account);
+
 #endif

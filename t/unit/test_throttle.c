@@ -123,6 +123,24 @@ static void test_owner(void **state)
 	throttle_free(&throttle);
 }
 
+static void test_forgive(void **state)
+{
+	struct throttle *throttle = throttle_new(100);
+
+	(void)state;
+	throttle_succeeded(throttle, ALICE, HOME, 1);
+	fail_times(throttle, 6, ALICE, HOME, 1);
+	fail_times(throttle, 5, ALICE, AWAY, 1);
+	fail_times(throttle, 5, "bob@example.org", NULL, 1);
+	assert_int_equal(throttle_forgive(throttle, ALICE), 11);
+	assert_false(throttle_refuses(throttle, &limits, ALICE, HOME, 1));
+	assert_false(throttle_refuses(throttle, &limits, ALICE, AWAY, 1));
+	assert_true(throttle_refuses(throttle, &limits, "bob@example.org",
+				     NULL, 1));
+	assert_int_equal(throttle_forgive(throttle, ALICE), 0);
+	throttle_free(&throttle);
+}
+
 static void test_bounded(void **state)
 {
 	struct throttle *throttle = throttle_new(10);
@@ -151,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_success_resets),
 		cmocka_unit_test(test_owner),
+		cmocka_unit_test(test_forgive),
 		cmocka_unit_test(test_bounded),
 	};
 
