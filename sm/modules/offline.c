@@ -94,13 +94,44 @@ static void held_add(struct stanza *stanza, const struct offline_held *held)
 	element_set_attr(element, "n", number);
 }
 
-/* The sender hears that the message was not kept. */
+/* The session for which it was kept still has it, and is told that it has it
+ * alone; false: the session has ended meanwhile. */
+static bool give_back(const struct user *user, const struct stanza *stanza)
+{
+	const struct element *held =
+		element_child(stanza->root, "held", NS_HELD);
+	const char *id = held != NULL ? element_attr(held, "id") : NULL;
+	const char *text = held != NULL ? element_attr(held, "n") : NULL;
+	struct session *session;
+	uint64_t number;
+
+	if (id == NULL || text == NULL ||
+	    str_to_u64(text, 1, UINT64_MAX, &number) != 0)
+		return false;
+	DL_FOREACH(user->sessions, session) {
+		struct unacked *unacked;
+
+		if (session->management == NULL ||
+		    !str_equal(session->management->id, id))
+			continue;
+		LL_FOREACH(session->management->queue, unacked) {
+			if (unacked->number == number)
+				unacked->stored = false;
+		}
+		return true;
+	}
+	return false;
+}
+
+/* The sender hears that the message was not kept, unless a session has it. */
 static void keeping_failed(struct keeping *keeping, const char *reason)
 {
 	struct user *user = keeping->user;
 	struct sm *sm = user->sm;
 	struct stanza *stanza = stanza_parse(sm->parser, &stream_ns_client,
 					     keeping->xml, keeping->len, NULL);
+	bool asleep = stanza != NULL && keeping->asleep &&
+		      give_back(user, stanza);
 
 	user->offline_count -= user->offline_count > 0;
 	if (stanza != NULL)
@@ -108,7 +139,7 @@ static void keeping_failed(struct keeping *keeping, const char *reason)
 	log_warning(sm->log, "offline.unavailable",
 		    LOG_S("user", jid_bare(user->jid)),
 		    LOG_S("reason", reason));
-	if (stanza != NULL && !keeping->asleep)
+	if (stanza != NULL && !asleep)
 		route_error(sm, stanza, STANZA_INTERNAL_SERVER_ERROR, NULL);
 	stanza_free(&stanza);
 }
