@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,8 @@ class Instance:
 def running(tree):
     """The instance, and what quickstart said."""
     done = quickstart(tree, "--no-install", "--port", str(free_port()),
-                      "--tls-port", str(free_port()), check=0)
+                      "--tls-port", str(free_port()), "--s2s-port",
+                      str(free_port()), check=0)
     return Instance(tree / "run"), done.stdout
 
 
@@ -89,6 +91,11 @@ def test_it_starts_and_says_how_to_log_in(tree, running):
     assert "quickstart stop" in said
     assert os.stat(tree / "run/accounts").st_mode & 0o777 == 0o600
     assert os.stat(tree / "run/secrets").st_mode & 0o077 == 0
+    # Clients are to trust it.
+    certificate = Path(instance.env["CHAPPE_CERTIFICATE"])
+    assert os.stat(certificate).st_mode & 0o777 == 0o644
+    conf = (tree / "run/chappe.conf").read_text()
+    assert re.search(r'^sm "sm-\*" \{\n\trouters = ', conf, re.M)
 
 
 def test_both_accounts_chat(running):
@@ -163,6 +170,7 @@ def test_another_domain_in_another_folder(tree, running):
     try:
         instance = Instance(tree / "other")
         assert "alice@chat.example" in done.stdout
+        assert "127.0.0.1" in done.stdout
         assert instance.env["CHAPPE_S2S_PORT"] == "15269"
         with Wire(instance) as alice:
             alice.starttls()
@@ -177,6 +185,10 @@ def test_another_domain_in_another_folder(tree, running):
     (["--port", "many"], "port number"),
     (["--port", "70000"], "port number"),
     (["--domain", "not a domain"], "no domain name"),
+    (["--domain", "a..b"], "no domain name"),
+    (["--component", "a..b=secret"], "NAME=SECRET"),
+    (["--no-install", "--port", "5400", "--component-port", "05400"],
+     "port 5400 is wanted twice"),
     (["--component", "noequals"], "NAME=SECRET"),
     (["--colour", "blue"], "what is '--colour'"),
     (["--run-dir", "/proc/nowhere", "--no-install"], "cannot make"),
@@ -198,6 +210,90 @@ def test_a_taken_port_is_said(tree, running):
                           "--port", port)
     assert done.returncode == 1
     assert f"port {port} is taken" in done.stderr
+
+
+def state(tree, folder="run"):
+    return {path.name: path.read_text() for path in
+            [*(tree / folder / "pid").iterdir(), tree / folder / "env",
+             tree / folder / "chappe.conf"]}
+
+
+@pytest.mark.parametrize("words", [
+    ["--domain", "a..b"],
+    ["--tls-port", "PORT"],
+    ["--port", "TAKEN"],
+    # What only the roles themselves refuse.
+    ["--component", "empty.localhost=\n"],
+])
+def test_a_wrong_option_leaves_what_runs(tree, running, words):
+    instance, _ = running
+    before = state(tree)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = {"PORT": str(instance.port),
+                 "TAKEN": str(taken.getsockname()[1])}
+        done = quickstart(tree, "--no-install",
+                          *[ports.get(word, word) for word in words])
+    if done.returncode == 0:
+        pytest.fail(done.stdout)
+    assert state(tree) == before
+    assert quickstart(tree, "status").returncode == 0
+    quickstart(tree, "--no-install", check=0)
+    with Wire(instance) as alice:
+        alice.login("alice", password=instance.accounts["alice@localhost"])
+
+
+def test_a_role_that_has_ended_is_no_noise(tree, running):
+    os.kill(int((tree / "run/pid/c2s").read_text()), signal.SIGKILL)
+    done = quickstart(tree, "--no-install", check=0)
+    assert done.stderr == ""
+
+
+def processes(text):
+    """The roles whose command line has it."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if "chappe-" in words[0] and any(text in word for word in words):
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_a_folder_with_odd_characters(tree):
+    folder = "odd[1]+(a|b)*.^"
+    words = ("--run-dir", folder)
+    quickstart(tree, "--no-install", *words, "--port", str(free_port()),
+               "--tls-port", str(free_port()), "--s2s-port",
+               str(free_port()), check=0)
+    assert quickstart(tree, *words, "status").returncode == 0
+    assert len(processes(folder)) == 4
+    assert "already" in quickstart(tree, "--no-install", *words,
+                                   check=0).stdout
+    # The same folder, written in another way.
+    quickstart(tree, "--run-dir", f"./{folder}/", "stop", check=0)
+    assert processes(folder) == []
+
+
+def test_what_has_no_pid_file_does_not_run(tree):
+    """As on a disk that is full."""
+    (tree / "full/pid/sm").mkdir(parents=True)
+    if os.getuid() == 0:
+        user = pwd.getpwnam(USER)
+        for path in ("full", "full/pid", "full/pid/sm"):
+            os.chown(tree / path, user.pw_uid, user.pw_gid)
+    done = quickstart(tree, "--no-install", "--run-dir", "full", "--port",
+                      str(free_port()), "--tls-port", str(free_port()),
+                      "--s2s-port", str(free_port()))
+    assert done.returncode == 1
+    assert "cannot write" in done.stderr
+    end = time.monotonic() + 10
+    while processes(f"{tree}/full/") and time.monotonic() < end:
+        time.sleep(0.1)
+    assert processes(f"{tree}/full/") == []
 
 
 def test_it_stops(tree, running):
