@@ -450,10 +450,11 @@ void management_keep(struct session *session, const struct stanza *stanza,
 
 void unacked_delivered(struct unacked *unacked)
 {
-	unacked->links--;
 	unacked->delivered = true;
-	/* While it is being stored, that has a hold of its own. */
+	/* While it is being stored, that has a hold of its own. This may end
+	 * the session; the link still counts, so it stays until here. */
 	work_release(&unacked->work);
+	unacked->links--;
 	unacked_drop(unacked);
 }
 
