@@ -6,12 +6,14 @@
 exampledir = $(docdir)/examples
 unitdir = $(prefix)/lib/systemd/system
 
-ETC_MADE = etc/chappe.conf etc/init.d/chappe
+INIT_MADE = etc/init.d/chappe
+ETC_MADE = etc/chappe.conf $(INIT_MADE)
 UNITS_MADE = etc/systemd/chappe-router.service \
 	etc/systemd/chappe-c2s@.service \
 	etc/systemd/chappe-s2s@.service etc/systemd/chappe-sm@.service
 
-nodist_example_DATA = $(ETC_MADE)
+nodist_example_DATA = etc/chappe.conf
+nodist_example_SCRIPTS = $(INIT_MADE)
 dist_example_DATA = etc/systemd/sysusers.conf
 nodist_unit_DATA = $(UNITS_MADE)
 dist_unit_DATA = etc/systemd/chappe.target

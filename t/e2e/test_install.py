@@ -3,6 +3,7 @@
 installed into a folder of its own."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -48,6 +49,18 @@ def installed(tmp_path_factory):
 ])
 def test_it_is_installed(installed, path):
     assert (installed / path).stat().st_size > 0
+
+
+def test_the_init_script_can_be_run(installed):
+    script = installed / "usr/share/doc/chappe/examples/chappe"
+    assert script.stat().st_mode & 0o777 == 0o755
+
+
+def test_texts_find_each_other(installed):
+    folder = installed / "usr/share/doc/chappe"
+    for text in [*folder.glob("*.md"), *folder.glob("docs/*.md")]:
+        for name in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text.read_text()):
+            assert (text.parent / name).exists(), (text.name, name)
 
 
 def test_the_example_configuration_is_correct(installed):
