@@ -89,7 +89,8 @@ void exchange_succeed(struct exchange *exchange, const char *bytes,
 
 enum failure_kind {
 	FAILURE_FREE, /* not the client's guess: answered at once */
-	FAILURE_COUNTED /* counts in the throttle, which delays the answer */
+	FAILURE_COUNTED /* counts in the throttle, which delays the answer; the
+			 * client is not told the text */
 };
 
 /* `condition` of RFC 6120 section 6.5, a constant. */

@@ -88,11 +88,16 @@ static void send_failure(struct sm *sm, const char *c2s, const char *id,
 	stanza_free(&control);
 }
 
+/* Guesses have an event of their own, which tools can count. */
 static void log_failure(const struct exchange *exchange,
-			const char *condition, const char *reason)
+			enum failure_kind kind, const char *condition,
+			const char *reason)
 {
-	log_info(exchange->sm->log, "auth.failure",
-		 LOG_S("sid", exchange->id), LOG_S("jid", exchange->bare),
+	const char *event = kind == FAILURE_COUNTED ? "auth.failure"
+						    : "auth.refused";
+
+	log_info(exchange->sm->log, event,
+		 LOG_S("session", exchange->id), LOG_S("jid", exchange->bare),
 		 LOG_S("domain", exchange->domain->name),
 		 LOG_S("address", exchange->address),
 		 LOG_S("mechanism", exchange->mechanism->name),
@@ -116,7 +121,7 @@ void exchange_fail(struct exchange *exchange, enum failure_kind kind,
 	struct throttle_limits limits = limits_of(sm);
 	uint64_t delay;
 
-	log_failure(exchange, condition, text);
+	log_failure(exchange, kind, condition, text);
 	if (str_equal(condition, "temporary-auth-failure"))
 		sm->stats.auth_unavailable++;
 	else
@@ -137,7 +142,7 @@ void exchange_unavailable(struct exchange *exchange,
 			  const struct auth_result *result)
 {
 	log_warning(exchange->sm->log, "auth.unavailable",
-		    LOG_S("sid", exchange->id),
+		    LOG_S("session", exchange->id),
 		    LOG_S("domain", exchange->domain->name),
 		    LOG_S("status", storage_status_text(result->status)),
 		    LOG_S("reason",
@@ -157,7 +162,7 @@ void exchange_succeed(struct exchange *exchange, const char *bytes, size_t len)
 	struct buf text = { .len = 0 };
 
 	sm->stats.auth_success++;
-	log_info(sm->log, "auth.success", LOG_S("sid", exchange->id),
+	log_info(sm->log, "auth.success", LOG_S("session", exchange->id),
 		 LOG_S("jid", exchange->bare),
 		 LOG_S("address", exchange->address),
 		 LOG_S("mechanism", exchange->mechanism->name));
@@ -382,7 +387,7 @@ void sasl_control(struct sm *sm, const struct envelope *envelope,
 		return;
 	HASH_FIND_STR(sm->exchanges, envelope->session, exchange);
 	if (exchange != NULL && !str_equal(exchange->c2s, envelope->from)) {
-		log_warning(sm->log, "auth.foreign", LOG_S("sid", exchange->id),
+		log_warning(sm->log, "auth.foreign", LOG_S("session", exchange->id),
 			    LOG_S("from", envelope->from));
 		return;
 	}

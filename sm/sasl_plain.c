@@ -40,7 +40,7 @@ static void plain_check(struct exchange *exchange)
 			exchange->password, plain_checked, exchange);
 	else
 		exchange_fail(exchange, FAILURE_COUNTED, "not-authorized",
-			      NULL);
+			      "wrong password, or no such account");
 }
 
 /* message = [authzid] NUL authcid NUL passwd; `bytes` ends with a NUL that is
@@ -80,7 +80,7 @@ void plain_first(struct exchange *exchange, const char *bytes, size_t len)
 	 * slow. A password that nobody can have is simply wrong. */
 	if (exchange->bare == NULL || exchange->password == NULL)
 		exchange_fail(exchange, FAILURE_COUNTED, "not-authorized",
-			      NULL);
+			      "wrong password, or no such account");
 	else
 		plain_check(exchange);
 }

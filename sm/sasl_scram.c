@@ -45,13 +45,20 @@ void scram_library_free(struct sasl_library **library)
 
 /* -- sessions of libgsasl -------------------------------------------------- */
 
-static Gsasl_session *scram_session(const struct exchange *exchange)
+static Gsasl_session *unbound_session(const struct exchange *exchange)
 {
 	Gsasl_session *gsasl = NULL;
 	int result = gsasl_server_start(exchange->sm->sasl->gsasl,
 					exchange->mechanism->name, &gsasl);
 
-	if (result != GSASL_OK)
+	return result == GSASL_OK ? gsasl : NULL;
+}
+
+static Gsasl_session *scram_session(const struct exchange *exchange)
+{
+	Gsasl_session *gsasl = unbound_session(exchange);
+
+	if (gsasl == NULL)
 		return NULL;
 	/* Also without -PLUS: then a client that says it could have, but
 	 * was not offered it (flag "y"), has been lied to by somebody in
@@ -83,10 +90,14 @@ static void scram_fail(struct exchange *exchange, int result)
 {
 	const char *condition = condition_of(result);
 
-	exchange_fail(exchange,
-		      str_equal(condition, "not-authorized") ?
-			      FAILURE_COUNTED : FAILURE_FREE,
-		      condition, NULL);
+	if (!str_equal(condition, "not-authorized"))
+		exchange_fail(exchange, FAILURE_FREE, condition,
+			      gsasl_strerror(result));
+	else
+		exchange_fail(exchange, FAILURE_COUNTED, condition,
+			      result == GSASL_AUTHENTICATION_ERROR ?
+				      "wrong password, or no such account" :
+				      gsasl_strerror(result));
 }
 
 static void set_base64(Gsasl_session *gsasl, Gsasl_property property,
@@ -227,7 +238,35 @@ static void probe_fail(struct exchange *exchange, int result)
 		exchange_fail(exchange, FAILURE_FREE, "invalid-mechanism",
 			      "this channel binding is not there");
 	else
-		exchange_fail(exchange, FAILURE_FREE, condition, NULL);
+		exchange_fail(exchange, FAILURE_FREE, condition,
+			      gsasl_strerror(result));
+}
+
+/* The client could bind to the channel, and has not seen that we offer it:
+ * often a fault of the client, which the log has to name with its user. A
+ * session that knows of no binding reads the name. */
+static void scram_downgraded(struct exchange *exchange, const char *bytes,
+			     size_t len)
+{
+	Gsasl_session *probe = unbound_session(exchange);
+	char *output = NULL;
+	size_t output_len = 0;
+	int result = GSASL_MALLOC_ERROR;
+
+	if (probe != NULL)
+		result = gsasl_step(probe, bytes, len, &output, &output_len);
+	gsasl_free(output);
+	if (result != GSASL_NEEDS_MORE)
+		probe_fail(exchange, result);
+	else if (exchange_identify(exchange,
+				   gsasl_property_fast(probe, GSASL_AUTHID),
+				   gsasl_property_fast(probe,
+						       GSASL_AUTHZID)) == 0)
+		exchange_fail(exchange, FAILURE_FREE, "not-authorized",
+			      "the client says that the server offers no "
+			      "channel binding, which it does");
+	if (probe != NULL)
+		gsasl_finish(probe);
 }
 
 /* Who it is, by a probe; -1: the exchange has failed. */
@@ -248,7 +287,10 @@ static int scram_probe(struct exchange *exchange, const char *bytes,
 		authzid = gsasl_property_fast(probe, GSASL_AUTHZID);
 		result = exchange_identify(exchange, name, authzid);
 	} else {
-		probe_fail(exchange, result);
+		if (*bytes == 'y' && result == GSASL_AUTHENTICATION_ERROR)
+			scram_downgraded(exchange, bytes, len);
+		else
+			probe_fail(exchange, result);
 		result = -1;
 	}
 	if (probe != NULL)

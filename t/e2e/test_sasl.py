@@ -260,9 +260,21 @@ def test_plus_with_a_binding_type_that_does_not_fit(server):
             assert answer.tag == SASL + "failure"
 
 
-def test_flag_y_is_a_downgrade(wire):
-    """RFC 5802 section 6: the client could, and thinks that we could not."""
+def test_flag_y_is_a_downgrade(server, wire):
+    """RFC 5802 section 6: the client could, and thinks that we could not. The
+    log tells that from a wrong password, and whose client it was."""
     assert_failure(wire.scram("alice", header="y,,"), "not-authorized")
+    line = [line for line in server.log("sm-1").splitlines()
+            if "offers no channel binding" in line][-1]
+    assert "auth.refused" in line and "jid=alice@" in line
+
+
+def test_wrong_password_in_the_log(server):
+    with fresh(server) as wire:
+        assert_failure(wire.scram("alice", "wrong"), "not-authorized")
+    line = [line for line in server.log("sm-1").splitlines()
+            if "wrong password" in line][-1]
+    assert "auth.failure" in line and "jid=alice@" in line
 
 
 def test_plus_without_binding(server):
