@@ -393,9 +393,14 @@ static void opening_ready(struct user *user, void *ctx)
 	const char *c2s = c2s_of(opening);
 
 	if (user->state != USER_READY) {
-		if (opening->again)
-			refuse_again(sm, c2s, opening->id,
-				     STREAM_INTERNAL_SERVER_ERROR);
+		/* While the storage is away c2s keeps the session, and asks
+		 * again when there was no answer. */
+		if (opening->asleep)
+			leave_asleep(opening);
+		else if (opening->again)
+			log_info(sm->log, "session.deferred",
+				 LOG_S("sid", opening->id),
+				 LOG_S("c2s", c2s));
 		else if (opening->resume != NULL)
 			refuse_resume(sm, c2s, opening->id,
 				      STANZA_INTERNAL_SERVER_ERROR, NULL);
