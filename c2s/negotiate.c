@@ -21,6 +21,7 @@
 /* Namespaces that a header may declare beside those that it must: they
  * travel with each stanza. */
 #define NAMESPACES_MAX	 16
+#define NAME_MAX_SHOWN	 255 /* bytes of a domain that is not here */
 #define NAMESPACES_BYTES 2048
 
 const struct binding_type binding_types[2] = {
@@ -223,12 +224,18 @@ static bool check_version(struct stream *s, const char *version)
 static bool check_addresses(struct stream *s, const char *to,
 			    const struct jid *from)
 {
+	struct buf text = { 0 };
+
 	if (s->c2s->stopping)
 		stream_fail(s, STREAM_SYSTEM_SHUTDOWN, NULL);
 	else if (!to)
 		stream_fail(s, STREAM_IMPROPER_ADDRESSING,
 			    "the header needs a `to`");
-	else if (!s->domain)
+	else if (!s->domain && strlen(to) <= NAME_MAX_SHOWN) {
+		buf_addf(&text, "%s is not served here", to);
+		stream_fail(s, STREAM_HOST_UNKNOWN, buf_data(&text));
+		buf_free(&text);
+	} else if (!s->domain)
 		stream_fail(s, STREAM_HOST_UNKNOWN, NULL);
 	else if (s->session &&
 		 !str_equal(strchr(s->session->bare, '@')

@@ -302,12 +302,27 @@ static void stream_free(struct stream *s, const char *reason)
 	mem_free(s);
 }
 
+static void log_tls_failure(const struct stream *s, const char *reason)
+{
+	char address[ADDRESS_MAX];
+
+	conn_peer_address(s->conn, address);
+	log_info(s->c2s->log, "tls.failed", LOG_S("session", s->id),
+		 LOG_S("address", address),
+		 LOG_S("domain", s->domain ? s->domain->name : NULL),
+		 LOG_S("reason", reason ? reason : "connection closed"));
+}
+
 static void on_closed(struct conn *conn, const char *reason, void *ctx)
 {
 	struct stream *s = ctx;
 	struct c2s *c2s = s->c2s;
 
 	(void)conn;
+	/* A client that cannot, or a certificate that it does not take, is not
+	 * seen anywhere else. */
+	if (s->state == STATE_HANDSHAKE)
+		log_tls_failure(s, reason);
 	log_debug(c2s->log, "stream.closed", LOG_S("session", s->id),
 		  LOG_S("reason", reason));
 	stream_free(s, reason ? reason : "connection closed");

@@ -93,6 +93,21 @@ def test_stream_ids_are_unique(shared):
     assert len(set(ids)) == len(ids)
 
 
+def test_log_of_what_does_not_become_a_stream(shared):
+    """A domain that is not here, and TLS that does not come about."""
+    with Wire(shared) as wire:
+        wire._reset()
+        wire.send(header(to="nowhere.example"))
+        wait_for(lambda: "nowhere.example is not served here" in
+                 shared.log("c2s-1"), 10)
+    with Wire(shared) as wire:
+        wire.open()
+        wire.send(f"<starttls xmlns='{TLS[1:-1]}'/>")
+        wire.next()
+        wire.send("this is no TLS")
+        wait_for(lambda: "tls.failed" in shared.log("c2s-1"), 10)
+
+
 @pytest.mark.parametrize("text, condition", [
     (header(to="nowhere.example"), "host-unknown"),
     (header(to="not a host"), "host-unknown"),

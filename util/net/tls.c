@@ -7,9 +7,12 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -137,6 +140,26 @@ static bool tls_key_matches(struct tls_certificate *certificate)
 	return same;
 }
 
+/* GnuTLS has one sentence for all files that it cannot read, and the same for
+ * all that hold something else than they shall. */
+static int tls_file_error(const char *file, int code, const char *wanted,
+			  struct error *err)
+{
+	int fd;
+
+	if (code == GNUTLS_E_FILE_ERROR) {
+		fd = open(file, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return error_set(err, "%s: %s", file, strerror(errno));
+		close(fd);
+	}
+	if (code == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE ||
+	    code == GNUTLS_E_NO_CERTIFICATE_FOUND ||
+	    code == GNUTLS_E_BASE64_UNEXPECTED_HEADER_ERROR)
+		return error_set(err, "%s: there is no %s in it", file, wanted);
+	return error_set(err, "%s: %s", file, gnutls_strerror(code));
+}
+
 static int tls_load_key(struct tls_certificate *certificate, const char *file,
 			struct error *err)
 {
@@ -144,7 +167,7 @@ static int tls_load_key(struct tls_certificate *certificate, const char *file,
 	int code = gnutls_load_file(file, &pem);
 
 	if (code < 0)
-		return error_set(err, "%s: %s", file, gnutls_strerror(code));
+		return tls_file_error(file, code, "private key in PEM", err);
 	code = gnutls_privkey_init(&certificate->key);
 	if (code == 0)
 		code = gnutls_privkey_import_x509_raw(
@@ -152,7 +175,7 @@ static int tls_load_key(struct tls_certificate *certificate, const char *file,
 	mem_wipe(pem.data, pem.size);
 	gnutls_free(pem.data);
 	if (code < 0)
-		return error_set(err, "%s: %s", file, gnutls_strerror(code));
+		return tls_file_error(file, code, "private key in PEM", err);
 	return 0;
 }
 
@@ -172,8 +195,8 @@ int tls_context_add_certificate(struct tls_context *context, const char *name,
 	if (code == 0 && count == 0)
 		code = GNUTLS_E_NO_CERTIFICATE_FOUND;
 	if (code < 0) {
-		error_set(err, "%s: %s", certificate_file,
-			  gnutls_strerror(code));
+		tls_file_error(certificate_file, code, "certificate in PEM",
+			       err);
 		goto fail;
 	}
 	if (tls_load_key(certificate, key_file, err) < 0)
