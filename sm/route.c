@@ -178,7 +178,7 @@ void route_log_error(struct sm *sm, const struct stanza *answer,
 	const struct session *session = local_session(sm, to);
 
 	log_info(sm->log, "stanza.error",
-		 LOG_S("sid", session != NULL ? session->id : NULL),
+		 LOG_S("session", session != NULL ? session->id : NULL),
 		 LOG_S("jid", to),
 		 LOG_S("from", element_attr(answer->root, "from")),
 		 LOG_S("stanza", answer->root->name),

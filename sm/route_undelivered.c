@@ -112,7 +112,7 @@ static void undelivered(struct sm *sm, const struct envelope *envelope,
 	bool ours;
 
 	log_info(sm->log, "route.undelivered", LOG_S("to", envelope->to),
-		 LOG_S("at", envelope->at), LOG_S("sid", envelope->session),
+		 LOG_S("at", envelope->at), LOG_S("session", envelope->session),
 		 LOG_S("reason", reason));
 	if (stanza == NULL)
 		return;
