@@ -492,8 +492,10 @@ static void test_reload(void **state)
 	client_secure(&world, &other);
 	client_free(&other);
 	/* Nothing comes of a file that is wrong. */
-	assert_int_equal(world_reload(&world, "listen = {\"256.0.0.1:1\"}"),
-			 -1);
+	assert_int_equal(world_reload(&world,
+				      "}\ndomain \"example.net\" {\n"
+				      "certificate = \"/nowhere\"\n"
+				      "key = \"/nowhere\""), -1);
 	client_connect(&world, &other, false);
 	client_secure(&world, &other);
 	client_free(&other);
