@@ -270,10 +270,11 @@ void handshake_up(struct peer *peer)
 	timer_stop(&peer->timer);
 	if (peer->kind != LINK_COMPONENT)
 		peer_watch_silence(peer);
-	log_notice(router->log, "link.up", LOG_S("name", peer->name),
-		   LOG_S("kind", link_kind_name(peer->kind)),
-		   LOG_S("address", peer->address),
-		   LOG_S("epoch", peer->epoch[0] ? peer->epoch : NULL),
-		   LOG_S("software", peer->software));
+	log_at(router->log, peer_log_level(peer), "link.up",
+	       LOG_S("name", peer->name),
+	       LOG_S("kind", link_kind_name(peer->kind)),
+	       LOG_S("address", peer->address),
+	       LOG_S("epoch", peer->epoch[0] ? peer->epoch : NULL),
+	       LOG_S("software", peer->software));
 	names_add(peer, peer->name);
 }

@@ -106,10 +106,11 @@ static void log_end(const struct peer *peer, bool was_link, const char *reason)
 	struct log *log = peer->router->log;
 
 	if (was_link)
-		log_notice(log, "link.down", LOG_S("name", peer->name),
-			   LOG_S("kind", link_kind_name(peer->kind)),
-			   LOG_S("address", peer->address),
-			   LOG_S("reason", reason));
+		log_at(log, peer_log_level(peer), "link.down",
+		       LOG_S("name", peer->name),
+		       LOG_S("kind", link_kind_name(peer->kind)),
+		       LOG_S("address", peer->address),
+		       LOG_S("reason", reason));
 	else
 		log_warning(log, "link.refused", LOG_S("name", peer->asked),
 			    LOG_S("address", peer->address),

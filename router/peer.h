@@ -50,4 +50,11 @@ void peer_drop(struct peer *peer);
 /* The link of that name, NULL when there is none that is up. */
 struct peer *peer_find(const struct router *router, const char *name);
 
+/* How much the coming and going of the link matters: each command of an
+ * operator is a link of its own. */
+static inline enum log_level peer_log_level(const struct peer *peer)
+{
+	return peer->kind == LINK_ADMIN ? LOG_LEVEL_INFO : LOG_LEVEL_NOTICE;
+}
+
 #endif
