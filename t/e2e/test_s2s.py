@@ -8,8 +8,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from chappe import wait_for
-from federation import (Authority, FederatedChappe, Names, Prosody,
-                        SignedNames, key_pin)
+from federation import (Authority, Ejabberd, FederatedChappe, Names,
+                        Prosody, SignedNames, key_pin)
 from wire import CLIENT, STANZAS, Wire
 
 CERTIFICATES = {"secure_auth": True, "dialback": False}
@@ -37,9 +37,15 @@ class World:
         self.open.append(server)
         return server
 
-    def prosody(self, domain="b.example", **options):
-        server = Prosody(self.folder / domain, domain, self.authority,
-                         self.names, **options)
+    def ejabberd(self, a, **options):
+        # It finds hosts by libc, which knows localhost alone.
+        self.names.records["_xmpp-server._tcp.a.example", 33] = [
+            (5, 1, a.s2s_port, "localhost")]
+        return self.prosody(kind=Ejabberd, **options)
+
+    def prosody(self, domain="b.example", kind=Prosody, **options):
+        server = kind(self.folder / domain, domain, self.authority,
+                      self.names, **options)
         server.start()
         self.open.append(server)
         return server
@@ -159,6 +165,26 @@ def test_a_pinned_key_is_as_good_as_a_certificate(world):
     a.start()
     chat(a, b)
     assert {row["trust"] for row in a.rows("b.example")} == {"trusted"}
+
+
+def test_ejabberd_with_certificates(world):
+    a = world.chappe()
+    b = world.ejabberd(a)
+    a.start()
+    chat(a, b)
+    assert {row["trust"] for row in a.rows("b.example")} == {"trusted"}
+    assert "dialback" not in a.log("s2s-1")
+
+
+def test_ejabberd_with_dialback_only(world):
+    a = world.chappe()
+    b = world.ejabberd(a, external=False,
+                       certificate=world.others.issue("b.example"))
+    a.remotes = ENCRYPTED
+    a.start()
+    chat(a, b)
+    assert {row["trust"] for row in a.rows("b.example")} == {"encrypted"}
+    assert "dialback.verified" in a.log("s2s-1")
 
 
 def test_subscriptions_and_presence_across(pair):

@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 
 from chappe import PASSWORD, Chappe, free_port, wait_for
-from wire import SASL, STREAM, Wire
+from wire import SASL, STREAM, Ended, Wire
 
 A, CNAME, AAAA, SRV = 1, 5, 28, 33
 
@@ -100,10 +100,10 @@ class Names:
         self.records[domain, A] = [address]
         self.records[host, A] = [address]
         self.records[f"_xmpp-server._tcp.{domain}", SRV] = [
-            (5, 0, port, host)]
+            (5, 10, port, host)]
         if direct_port:
             self.records[f"_xmpps-server._tcp.{domain}", SRV] = [
-                (1, 0, direct_port, host)]
+                (1, 10, direct_port, host)]
 
     @staticmethod
     def _data(kind, value):
@@ -352,6 +352,92 @@ VirtualHost "{self.domain}"
                 extra_groups=[] if user else None)
         wait_for(self.is_up, 20, "Prosody is up: "
                  + (self.folder / "output").read_text() + self.log()[-2000:])
+
+
+class Ejabberd(Server):
+    """ejabberd of the distribution, without Erlang's distribution, so that no
+    port mapper is left behind. Options: external=False, encryption=False,
+    dialback=False."""
+
+    def _conf(self):
+        options = self.options
+        modules = ["disco", "ping", "roster", "vcard", "offline"]
+        if options.get("dialback", True):
+            modules.append("s2s_dialback")
+        pem = self.folder / "all.pem"
+        pem.write_text(Path(self.certificate).read_text()
+                       + Path(self.key).read_text())
+        ca = self.folder / "ca.pem"
+        shutil.copy(self.authority.certificate, ca)
+        encryption = "false" if not options.get("encryption", True) else (
+            "required" if options.get("external", True) else "optional")
+        return f"""
+hosts:
+  - {self.domain}
+loglevel: debug
+certfiles:
+  - {pem}
+ca_file: {ca}
+c2s_cafile: {ca}
+s2s_cafile: {ca}
+s2s_use_starttls: {encryption}
+auth_password_format: plain
+auth_method: internal
+listen:
+  -
+    port: {self.port}
+    ip: "127.0.0.1"
+    module: ejabberd_c2s
+    starttls: {str(options.get("encryption", True)).lower()}
+    access: all
+  -
+    port: {self.s2s_port}
+    ip: "127.0.0.1"
+    module: ejabberd_s2s_in
+acl:
+  local:
+    user_regexp: ""
+shaper: {{}}
+shaper_rules: {{}}
+modules:
+""" + "".join(f"  mod_{name}: {{}}\n" for name in modules)
+
+    def start(self):
+        (self.folder / "ejabberd.yml").write_text(self._conf())
+        (self.folder / "inetrc").write_text(
+            '{lookup, [dns]}.\n{resolv_conf, ""}.\n{hosts_file, ""}.\n'
+            f"{{nameserver, {{127,0,0,1}}, {self.names.port}}}.\n")
+        accounts = ", ".join(
+            f'ejabberd_auth:try_register(<<"{name}">>, '
+            f'<<"{self.domain}">>, <<"{PASSWORD}">>)'
+            for name in ("alice", "bob"))
+        user = "ejabberd" if os.getuid() == 0 else None
+        if user:
+            subprocess.run(["chown", "-R", user, self.folder], check=True)
+        env = dict(os.environ, HOME=str(self.folder),
+                   ERL_CRASH_DUMP_SECONDS="0",
+                   ERL_INETRC=str(self.folder / "inetrc"),
+                   EJABBERD_CONFIG_PATH=str(self.folder / "ejabberd.yml"),
+                   EJABBERD_LOG_PATH=str(self.log_path),
+                   ERL_LIBS="/usr/lib/x86_64-linux-gnu")
+        with open(self.folder / "output", "ab") as output:
+            self.process = subprocess.Popen(
+                ["erl", "-noinput", "-mnesia", "dir",
+                 f'"{self.folder}/mnesia"', "-s", "ejabberd",
+                 "-eval", accounts + "."],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True, user=user, group=user, env=env,
+                cwd=self.folder, extra_groups=[] if user else None)
+        wait_for(self.is_up, 40, "ejabberd is up: "
+                 + (self.folder / "output").read_text() + self.log()[-2000:])
+        wait_for(self._has_accounts, 20, "it has accounts")
+
+    def _has_accounts(self):
+        try:
+            self.client("bob").socket.close()
+        except (AssertionError, Ended, OSError):
+            return False
+        return True
 
 
 DIALBACK = "{jabber:server:dialback}"

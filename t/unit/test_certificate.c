@@ -160,6 +160,41 @@ static void test_pin(void **state)
 	gnutls_free(renewed.data);
 }
 
+/* RFC 6698 section 2.1: what is announced, and what nearly is. */
+static void test_announced(void **state)
+{
+	const struct name names[NAMES_MAX] = { { DNS, "b.example" } };
+	gnutls_datum_t der = make(names);
+	unsigned char sum[64];
+	size_t len = sizeof(sum);
+	struct tlsa tlsa = { 3, 0, 0, der.data, der.size };
+
+	(void)state;
+	assert_true(certificate_is_announced(der.data, der.size, &tlsa));
+	tlsa.len--;
+	assert_false(certificate_is_announced(der.data, der.size, &tlsa));
+	gnutls_fingerprint(GNUTLS_DIG_SHA512, &der, sum, &len);
+	tlsa = (struct tlsa){ 3, 0, 2, sum, 64 };
+	assert_true(certificate_is_announced(der.data, der.size, &tlsa));
+	tlsa.len = 63;
+	assert_false(certificate_is_announced(der.data, der.size, &tlsa));
+	len = sizeof(sum);
+	gnutls_x509_privkey_get_key_id(key, GNUTLS_KEYID_USE_SHA256, sum,
+				       &len);
+	tlsa = (struct tlsa){ 3, 1, 1, sum, 32 };
+	assert_true(certificate_is_announced(der.data, der.size, &tlsa));
+	sum[31] ^= 1;
+	assert_false(certificate_is_announced(der.data, der.size, &tlsa));
+	sum[31] ^= 1;
+	for (unsigned char usage = 0; usage < 3; usage++) {
+		tlsa.usage = usage;
+		assert_false(tlsa_is_usable(&tlsa));
+		assert_false(certificate_is_announced(der.data, der.size,
+						      &tlsa));
+	}
+	gnutls_free(der.data);
+}
+
 static void test_garbage(void **state)
 {
 	char pin[CERTIFICATE_PIN_SIZE];
@@ -192,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_pin),
+		cmocka_unit_test(test_announced),
 		cmocka_unit_test(test_garbage),
 	};
 
