@@ -332,6 +332,9 @@ static int run(struct daemon *daemon, struct error *err)
 		say_ready(daemon);
 		loop_run(daemon->loop);
 		log_notice(&daemon->log, "role.stopped");
+	} else {
+		log_error(&daemon->log, "role.start-failed",
+			  LOG_S("reason", err->text));
 	}
 	close_world(daemon);
 	return rc;
