@@ -19,7 +19,7 @@ void s2s_dialback_send_key(struct s2s_stream *s);
 void s2s_dialback_send_verifies(struct s2s_remote *remote);
 
 /* The same: the remote's answer, for the incoming stream that waits for it, if
- * it is still there with that id. `condition`: of the error, NULL: there was none. */
+ * it is still there with that id. `condition`: of the error, NULL: none. */
 void s2s_dialback_verified(struct s2s_remote *remote, uint64_t serial,
 			   const char *id, bool valid, const char *condition,
 			   const char *text);
