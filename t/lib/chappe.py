@@ -66,7 +66,7 @@ def make_certificate(folder, *names):
 
 class Chappe:
     """An instance. Options for the sections of chappe.conf go into `conf`
-    (a dict by section name of dicts) before start()."""
+    (a dict by section name of dicts) before start(); None leaves one out."""
 
     def __init__(self, folder, domains=("localhost",)):
         self.folder = Path(folder)
@@ -103,6 +103,8 @@ class Chappe:
     def _write(title, options):
         lines = [f"{title} {{"]
         for name, value in options.items():
+            if value is None:
+                continue
             if isinstance(value, (list, tuple)):
                 value = "{ " + ", ".join(f'"{v}"' for v in value) + " }"
             else:
