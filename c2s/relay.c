@@ -94,6 +94,44 @@ void relay_stanza(struct stream *s, enum stanza_kind kind, const char *bytes,
 	}
 }
 
+/* The sm still has a session whose stream has ended here. */
+static void say_closed(struct c2s *c2s, const struct envelope *envelope)
+{
+	if (!envelope->session)
+		return;
+	buf_add_str(&c2s->out, "<link:closed reason='no such session'/>");
+	relay_control(c2s, envelope->from, NULL, envelope->session);
+}
+
+/* A stanza for a session whose stream has ended. One with a number is of a
+ * managed session: the sm has it still. `moved`: the session has, to another
+ * sm. */
+static void give_back(struct c2s *c2s, const struct envelope *envelope,
+		      bool moved)
+{
+	struct envelope back = {
+		.at = envelope->from,
+		.session = envelope->session,
+		.namespaces = envelope->namespaces,
+		.control = true,
+	};
+
+	if (!envelope->session)
+		return;
+	if (tail_is_numbered(envelope) && !moved) {
+		say_closed(c2s, envelope);
+		return;
+	}
+	buf_add_str(&c2s->out, moved ? "<link:returned moved='true'>" :
+				       "<link:returned>");
+	buf_add(&c2s->out, envelope->payload, envelope->payload_len);
+	buf_add_str(&c2s->out, "</link:returned>");
+	back.payload = buf_data(&c2s->out);
+	back.payload_len = c2s->out.len;
+	link_send(c2s->link, &back);
+	buf_clear(&c2s->out, OUT_KEEP);
+}
+
 /* -- stanzas from the sm -------------------------------------------------- */
 
 /* The owner, or the one that it was a moment ago. */
@@ -118,9 +156,10 @@ static enum stanza_kind guess_kind(const char *bytes, size_t len)
 
 /* Prefixes that the stream of this client does not declare: the one case in
  * which a stanza is built anew. */
-static void write_rebuilt(struct stream *s, const struct envelope *envelope)
+static bool write_rebuilt(struct stream *s, const struct envelope *envelope)
 {
 	struct envelope rebuilt = *envelope;
+	bool written;
 	struct buf bytes = { 0 };
 	struct error err;
 	struct stanza *stanza =
@@ -131,18 +170,21 @@ static void write_rebuilt(struct stream *s, const struct envelope *envelope)
 			  LOG_S("session", s->id),
 			  LOG_S("from", envelope->from),
 			  LOG_S("error", err.text));
-		return;
+		return true;
 	}
 	stanza_write(stanza, &bytes);
 	rebuilt.payload = buf_data(&bytes);
 	rebuilt.payload_len = bytes.len;
-	tail_write(s, &rebuilt);
+	written = tail_write(s, &rebuilt);
 	buf_free(&bytes);
 	stanza_free(&stanza);
+	return written;
 }
 
 static void take_stanza(struct stream *s, const struct envelope *envelope)
 {
+	bool written;
+
 	if (!is_from_sm(s, envelope)) {
 		log_warning(s->c2s->log, "relay.not-owner",
 			    LOG_S("session", s->id),
@@ -153,9 +195,11 @@ static void take_stanza(struct stream *s, const struct envelope *envelope)
 	s->c2s->stats.stanzas_out[guess_kind(envelope->payload,
 					     envelope->payload_len)]++;
 	if (envelope->namespaces)
-		write_rebuilt(s, envelope);
+		written = write_rebuilt(s, envelope);
 	else
-		tail_write(s, envelope);
+		written = tail_write(s, envelope);
+	if (!written)
+		give_back(s->c2s, envelope, true);
 }
 
 /* -- controls from the sm ------------------------------------------------- */
@@ -178,41 +222,6 @@ static const struct {
 	{ "released", c2s_session_released },
 	{ "managed", c2s_management_enabled },
 };
-
-/* The sm still has a session whose stream has ended here. */
-static void say_closed(struct c2s *c2s, const struct envelope *envelope)
-{
-	if (!envelope->session)
-		return;
-	buf_add_str(&c2s->out, "<link:closed reason='no such session'/>");
-	relay_control(c2s, envelope->from, NULL, envelope->session);
-}
-
-/* A stanza for a session whose stream has ended. One with an origin is of a
- * managed session: the sm has it still. */
-static void give_back(struct c2s *c2s, const struct envelope *envelope)
-{
-	struct envelope back = {
-		.at = envelope->from,
-		.session = envelope->session,
-		.namespaces = envelope->namespaces,
-		.control = true,
-	};
-
-	if (!envelope->session)
-		return;
-	if (envelope->origin) {
-		say_closed(c2s, envelope);
-		return;
-	}
-	buf_add_str(&c2s->out, "<link:returned>");
-	buf_add(&c2s->out, envelope->payload, envelope->payload_len);
-	buf_add_str(&c2s->out, "</link:returned>");
-	back.payload = buf_data(&c2s->out);
-	back.payload_len = c2s->out.len;
-	link_send(c2s->link, &back);
-	buf_clear(&c2s->out, OUT_KEEP);
-}
 
 static void take_control(struct c2s *c2s, const struct envelope *envelope,
 			 const struct element *element)
@@ -271,7 +280,7 @@ static void on_received(struct link *link, const struct envelope *envelope,
 		if (s && s->session && s->session->open)
 			take_stanza(s, envelope);
 		else
-			give_back(c2s, envelope);
+			give_back(c2s, envelope, false);
 	}
 	link_processed(link, receipt);
 }

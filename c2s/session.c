@@ -67,6 +67,8 @@ static void add_state(struct stream *s, struct buf *out)
 	const struct session *session = s->session;
 
 	buf_addf(out, " done='%llu'", (unsigned long long)session->done);
+	if (session->generation)
+		buf_addf(out, " generation='%u'", session->generation);
 	if (s->tail && s->tail->managed)
 		buf_addf(out, " sent='%llu' acked='%llu'",
 			 (unsigned long long)s->tail->sent,
@@ -164,6 +166,7 @@ void c2s_session_end(struct stream *s, const char *reason, bool cut)
 	mem_free(session->owner);
 	mem_free(session->resume);
 	mem_free(session->enable);
+	mem_free(session->seen);
 	mem_free(session);
 	s->session = NULL;
 }
@@ -416,6 +419,9 @@ static void reopen(struct stream *s, const struct member *owner)
 	struct buf *out = &s->c2s->out;
 
 	note_done(session);
+	/* Asking the same one twice must not make two of it. */
+	if (!owner_is(session, owner) || session->released)
+		session->generation++;
 	set_owner(session, owner->name, owner->epoch);
 	session->lost = true; /* to this one, until it says otherwise */
 	session->reopening = true;

@@ -35,7 +35,10 @@ struct session {
 	uint64_t enable_at; /* `number` of then */
 	uint32_t h;	   /* of the resume */
 	struct held *held; /* in order of their numbers */
+	uint64_t *seen;	   /* c2s/tail.c: ring of origins; NULL: none */
+	unsigned seen_at;
 	uint64_t number;   /* of the last stanza that came in */
+	uint32_t generation; /* how often it was opened again, elsewhere */
 	uint64_t done;	   /* all up to here were dealt with by former owners */
 	uint64_t stanzas_out;
 	int64_t since;	     /* wall clock, us */

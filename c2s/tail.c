@@ -172,37 +172,50 @@ static struct tail_item *add(struct tail *tail, const char *bytes, size_t len,
 	return item;
 }
 
-/* "NUMBER" or "NUMBER/ORIGIN", of a managed session's stanza. */
-static bool read_number(const char *text, uint64_t *number,
-			const char **origin)
+bool tail_is_numbered(const struct envelope *envelope)
 {
-	const char *slash = strchr(text, '/');
-	char digits[24];
-	size_t len = slash ? (size_t)(slash - text) : strlen(text);
-
-	if (len >= sizeof(digits))
-		return false;
-	memcpy(digits, text, len);
-	digits[len] = '\0';
-	*origin = slash ? slash + 1 : NULL;
-	return str_to_u64(digits, 1, UINT64_MAX, number) == 0;
+	return envelope->origin && envelope->origin[0] == '#';
 }
 
-static void write_managed(struct tail *tail, const struct envelope *envelope)
+/* "#GENERATION.NUMBER" or "#GENERATION.NUMBER/ORIGIN", of a managed session's
+ * stanza. */
+static bool read_number(const char *text, uint64_t *generation,
+			uint64_t *number, const char **origin)
+{
+	const char *slash = strchr(text, '/');
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	char digits[48], *dot;
+
+	if (*text++ != '#' || len >= sizeof(digits))
+		return false;
+	memcpy(digits, text, len - 1);
+	digits[len - 1] = '\0';
+	dot = strchr(digits, '.');
+	if (!dot)
+		return false;
+	*dot = '\0';
+	*origin = slash ? slash + 1 : NULL;
+	return str_to_u64(digits, 0, UINT32_MAX, generation) == 0 &&
+	       str_to_u64(dot + 1, 1, UINT64_MAX, number) == 0;
+}
+
+static bool write_managed(struct tail *tail, const struct envelope *envelope)
 {
 	struct stream *s = tail->stream;
 	const char *origin;
 	struct tail_item *item;
-	uint64_t number;
+	uint64_t generation, number;
 
-	if (!read_number(envelope->origin, &number, &origin)) {
+	if (!read_number(envelope->origin, &generation, &number, &origin)) {
 		log_error(s->c2s->log, "tail.bad-number",
 			  LOG_S("session", s->id));
-		return;
+		return true;
 	}
+	if (generation != s->session->generation)
+		return false;
 	/* After the way to the sm was cut it sends what it is not sure of. */
 	if (number <= tail->sent)
-		return;
+		return true;
 	tail->sent = number;
 	item = add(tail, envelope->payload, envelope->payload_len, origin);
 	item->number = number;
@@ -210,6 +223,31 @@ static void write_managed(struct tail *tail, const struct envelope *envelope)
 	if (tail->sent - tail->requested >= REQUEST_AFTER)
 		request(tail);
 	wait_for(tail);
+	return true;
+}
+
+static uint64_t hash_origin(const char *origin)
+{
+	/* "chappe-origin-id"; the sm uses the same (sm/management.c). */
+	static const uint64_t key[2] = { UINT64_C(0x6f2d657070616863),
+					 UINT64_C(0x64692d6e69676972) };
+
+	return crypto_siphash(key, origin, strlen(origin));
+}
+
+/* A client that does not count would read a repeat twice. */
+static bool has_seen(struct session *session, const char *origin)
+{
+	uint64_t hash = hash_origin(origin);
+
+	if (!session->seen)
+		session->seen = mem_calloc(TAIL_SEEN, sizeof(hash));
+	for (size_t i = 0; i < TAIL_SEEN; i++) {
+		if (session->seen[i] == hash)
+			return true;
+	}
+	session->seen[session->seen_at++ % TAIL_SEEN] = hash;
+	return false;
 }
 
 static void write_plain(struct stream *s, const struct envelope *envelope)
@@ -217,6 +255,8 @@ static void write_plain(struct stream *s, const struct envelope *envelope)
 	struct tail *tail = tail_get(s);
 	struct tail_item *item;
 
+	if (envelope->origin && has_seen(s->session, envelope->origin))
+		return;
 	if (tail->first)
 		forget_written(tail);
 	if (!tail->first)
@@ -228,15 +268,16 @@ static void write_plain(struct stream *s, const struct envelope *envelope)
 	wait_for(tail);
 }
 
-void tail_write(struct stream *s, const struct envelope *envelope)
+bool tail_write(struct stream *s, const struct envelope *envelope)
 {
-	if (s->tail && s->tail->managed && envelope->origin)
-		write_managed(s->tail, envelope);
-	else if (s->tail && s->tail->managed)
+	if (s->tail && s->tail->managed && tail_is_numbered(envelope))
+		return write_managed(s->tail, envelope);
+	if (s->tail && s->tail->managed)
 		/* An element of XEP-0198, which nobody counts. */
 		stream_write(s, envelope->payload, envelope->payload_len);
 	else
 		write_plain(s, envelope);
+	return true;
 }
 
 /* -- acknowledgements ------------------------------------------------------ */
@@ -253,16 +294,11 @@ void tail_manage(struct stream *s, uint64_t sent)
 
 static void note_seen(struct tail *tail, const char *origin)
 {
-	/* "chappe-origin-id"; the sm uses the same (sm/management.c). */
-	static const uint64_t key[2] = { UINT64_C(0x6f2d657070616863),
-					 UINT64_C(0x64692d6e69676972) };
-
 	if (!origin)
 		return;
 	if (!tail->seen)
 		tail->seen = mem_calloc(TAIL_SEEN, sizeof(*tail->seen));
-	tail->seen[tail->seen_at++ % TAIL_SEEN] =
-		crypto_siphash(key, origin, strlen(origin));
+	tail->seen[tail->seen_at++ % TAIL_SEEN] = hash_origin(origin);
 }
 
 void tail_fail_count(struct stream *s, uint32_t h, uint32_t sent)

@@ -37,8 +37,12 @@ struct tail {
 	struct tail *prev, *next; /* in c2s->tails */
 };
 
-/* A stanza from the sm is written, and kept. */
-void tail_write(struct stream *s, const struct envelope *envelope);
+/* Whether it is a stanza of a managed session, with a number. */
+bool tail_is_numbered(const struct envelope *envelope);
+
+/* A stanza from the sm is written, and kept. False: it is from an sm that the
+ * session has left, and still has to reach its client. */
+bool tail_write(struct stream *s, const struct envelope *envelope);
 
 /* The stream is managed from here on; numbers go on after `sent`. */
 void tail_manage(struct stream *s, uint64_t sent);

@@ -19,7 +19,7 @@
 #include "util/base/str.h"
 
 #define ANSWER_LATE 1000 /* ms until an <r/> is answered with what there is */
-#define NUMBER_MAX  24
+#define NUMBER_MAX  40
 #define ORIGIN_MAX  256
 
 struct management *management_new(struct session *session)
@@ -51,6 +51,8 @@ void management_free(struct management **management)
 	while ((unacked = m->queue) != NULL) {
 		m->queue = unacked->next;
 		unacked->owner = NULL;
+		if (unacked->links == 0)
+			unacked_leave(m->session->sm, unacked, NULL);
 		unacked_drop(unacked);
 	}
 	timer_stop(&m->timer);
@@ -164,19 +166,32 @@ static bool is_answer_due(const struct session *session)
 	return first == 0 || first > session->management->asked_at;
 }
 
+static void works_done(struct deferred *deferred)
+{
+	struct session *session =
+		container_of(deferred, struct session, progress);
+
+	if (session->release_wanted)
+		handover_released(session);
+	else if (session->management != NULL &&
+		 session->management->waking != NULL)
+		waking_progress(session);
+}
+
 void management_progress(struct session *session)
 {
 	struct management *m = session->management;
 
-	if (session->release_wanted && session->works == NULL) {
-		handover_released(session);
+	if (session->release_wanted || (m != NULL && m->waking != NULL)) {
+		/* Not inside the call that ended the last work. */
+		if (session->works == NULL)
+			loop_defer(session->sm->loop, &session->progress,
+				   works_done);
 		return;
 	}
 	if (m == NULL)
 		return;
-	if (m->waking != NULL) {
-		waking_progress(session);
-	} else if (m->asked && !m->asleep && is_answer_due(session)) {
+	if (m->asked && !m->asleep && is_answer_due(session)) {
 		m->asked = false;
 		if (!m->overflow)
 			timer_stop(&m->timer);
@@ -226,6 +241,9 @@ void management_acked(struct management *m, uint64_t number)
 		m->count--;
 		m->bytes -= unacked->len;
 		unacked->owner = NULL;
+		unacked->left = true;
+		if (unacked->origin != NULL)
+			management_saw(m, management_hash(unacked->origin));
 		/* The client has it: what the c2s says does not matter. */
 		work_release(&unacked->work);
 		unacked_drop(unacked);
@@ -279,8 +297,8 @@ static void take_enable(struct session *session, const struct element *element,
 		element_set_attr(control->root, "id", m->id);
 		element_set_attr(control->root, "max", max);
 	}
+	snapshot_send(session);
 	session_tell(session, control);
-	session_changed(session);
 }
 
 static void take(struct session *session, const struct element *element,
@@ -334,11 +352,14 @@ static void transmit(struct session *session, struct unacked *unacked)
 
 	if (sm->link == NULL || session->c2s == NULL)
 		return;
-	snprintf(origin, sizeof(origin), "%" PRIu64 "%s%s", unacked->number,
+	snprintf(origin, sizeof(origin), "#%" PRIu32 ".%" PRIu64 "%s%s",
+		 session->generation, unacked->number,
 		 unacked->origin != NULL ? "/" : "",
 		 unacked->origin != NULL ? unacked->origin : "");
 	if (link_send(sm->link, &envelope) == LINK_SENT) {
-		unacked->links++;
+		if (unacked->links++ == 0)
+			DL_APPEND2(sm->in_flight, unacked, before, after);
+		unacked->sm = sm;
 		return;
 	}
 	session->management->behind = true;
@@ -448,23 +469,37 @@ void management_keep(struct session *session, const struct stanza *stanza,
 
 /* -- what becomes of it ---------------------------------------------------- */
 
+static void landed(struct unacked *unacked)
+{
+	if (--unacked->links == 0)
+		DL_DELETE2(unacked->sm->in_flight, unacked, before, after);
+}
+
+void unacked_free_all(struct sm *sm)
+{
+	struct unacked *unacked, *next;
+
+	DL_FOREACH_SAFE2(sm->in_flight, unacked, next, after)
+		mem_free(unacked);
+}
+
 void unacked_delivered(struct unacked *unacked)
 {
 	unacked->delivered = true;
-	/* While it is being stored, that has a hold of its own. This may end
-	 * the session; the link still counts, so it stays until here. */
+	/* While it is being stored, that has a hold of its own. */
 	work_release(&unacked->work);
-	unacked->links--;
+	landed(unacked);
 	unacked_drop(unacked);
 }
 
 void unacked_returned(struct unacked *unacked)
 {
-	unacked->links--;
-	/* In the queue it waits for a c2s, or to be stored; out of it, it has
-	 * been taken care of. */
+	landed(unacked);
+	/* In the queue it waits for a c2s, or to be stored. */
 	if (unacked->owner != NULL)
 		unacked->owner->behind = true;
+	else if (unacked->links == 0)
+		unacked_leave(unacked->sm, unacked, NULL);
 	unacked_drop(unacked);
 }
 

@@ -14,7 +14,7 @@
 #include "sm/session.h"
 
 #define MANAGEMENT_ID 32 /* digits */
-#define SEEN_MAX      256
+#define SEEN_MAX      128
 
 /* A stanza for the client that it has not acknowledged. */
 struct unacked {
@@ -24,9 +24,12 @@ struct unacked {
 	int64_t stamp;	    /* when it was sent first; microseconds */
 	struct management *owner; /* in whose queue it is; NULL: in none */
 	unsigned links;	    /* how often the link has it */
+	struct sm *sm;
+	struct unacked *before, *after; /* in sm->in_flight, while links */
 	bool delivered;	    /* the c2s has it */
 	bool lasting;	    /* a message that may be stored */
 	bool stored;	    /* it was, while the session was asleep */
+	bool left;	    /* out of the queue, and taken care of */
 	const char *origin; /* in xml; NULL: none */
 	size_t len;
 	char xml[];
@@ -102,6 +105,13 @@ uint64_t management_hash(const char *origin);
 /* What the link says about a stanza: the c2s has it, or did not get it. */
 void unacked_delivered(struct unacked *unacked);
 void unacked_returned(struct unacked *unacked);
+
+/* What nobody else will deliver goes elsewhere, once. `work` (may be NULL) is
+ * held for it if it has none of its own. */
+void unacked_leave(struct sm *sm, struct unacked *unacked, struct work *work);
+
+/* At the end of the process, after the sessions: what the link had still. */
+void unacked_free_all(struct sm *sm);
 
 /* The c2s is there: sends what it did not get, or all there is. */
 void management_flush(struct session *session, bool all);

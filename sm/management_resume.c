@@ -106,16 +106,17 @@ static void wake(struct session *session)
 	m->handled = handled;
 	m->base = 0;
 	session->last_origin = 0;
+	session->generation = 0;
 	m->asleep = false;
 	log_info(session->sm->log, "session.resumed", LOG_S("sid", session->id),
 		 LOG_S("jid", jid_full(session->jid)),
 		 LOG_S("c2s", session->c2s), LOG_N("h", handled),
 		 LOG_N("unacked", m->count));
+	snapshot_send(session);
 	tell_resumed(session, handled);
 	LL_FOREACH(m->queue, unacked)
 		unacked->delivered = false;
 	management_flush(session, true);
-	session_changed(session);
 	/* What was stored meanwhile is on its way now, or comes behind. */
 	if (m->stored)
 		offline_collect(session);

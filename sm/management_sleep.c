@@ -63,7 +63,7 @@ void management_sleep(struct session *session, const char *reason,
 	struct management *m = session->management;
 	struct unacked *unacked;
 
-	log_info(sm->log, "session.asleep", LOG_S("sid", session->id),
+	log_info(sm->log, "session.asleep", LOG_S("session", session->id),
 		 LOG_S("jid", jid_full(session->jid)),
 		 LOG_S("reason", reason), LOG_N("unacked", m->count));
 	loop_defer_cancel(sm->loop, &session->snapshot_deferred);
@@ -85,6 +85,17 @@ void management_sleep(struct session *session, const char *reason,
 		work_release(&unacked->work);
 }
 
+/* The time at which it was sent first, in the name of its domain. */
+static void stamp_own_delay(struct sm *sm, struct stanza *stanza, int64_t time)
+{
+	const char *text = element_attr(stanza->root, "to");
+	struct jid *to = text != NULL ? jid_parse(text) : NULL;
+
+	if (to != NULL && sm_domain(sm, jid_domain(to)) != NULL)
+		stamp_delay(stanza, jid_domain(to), time);
+	jid_free(&to);
+}
+
 /* -- the end --------------------------------------------------------------- */
 
 struct unacked *management_take(struct session *session, bool *stored)
@@ -102,20 +113,20 @@ struct unacked *management_take(struct session *session, bool *stored)
 	return queue;
 }
 
-static void leave(struct sm *sm, struct user *user, struct unacked *unacked,
-		  struct work *work)
+void unacked_leave(struct sm *sm, struct unacked *unacked, struct work *work)
 {
 	struct stanza *stanza;
 
-	if (unacked->stored ||
-	    copies_spare(user, unacked->xml, unacked->len))
+	if (unacked->left || unacked->stored || unacked->delivered ||
+	    sm->link == NULL)
 		return;
+	unacked->left = true;
 	stanza = stanza_parse(sm->parser, &stream_ns_client, unacked->xml,
 			      unacked->len, NULL);
 	if (stanza == NULL)
 		return;
 	if (stanza_kind(stanza) == 0)
-		stamp_delay(stanza, user->domain->name, unacked->stamp);
+		stamp_own_delay(sm, stanza, unacked->stamp);
 	route_leftover(sm, stanza, unacked->origin,
 		       unacked->work != NULL ? unacked->work : work);
 }
@@ -127,7 +138,10 @@ void management_leave(struct sm *sm, struct user *user,
 
 	for (; queue != NULL; queue = next) {
 		next = queue->next;
-		leave(sm, user, queue, work);
+		/* The c2s may have had it, but not its client. */
+		queue->delivered = false;
+		unacked_leave(sm, queue, work);
+		queue->left = true;
 		work_release(&queue->work);
 		if (queue->links == 0)
 			mem_free(queue);

@@ -31,11 +31,23 @@ struct delivery {
 	struct stanza *stanza;
 	const char *origin; /* may be NULL */
 	struct work *work;  /* may be NULL */
+	bool again;	    /* another session was to get it */
 };
+
+/* What went to several sessions, and not all of them got it. */
+static bool has_it(const struct delivery *delivery,
+		   const struct session *session)
+{
+	return delivery->again && delivery->origin != NULL &&
+	       session->management != NULL &&
+	       management_has(session->management, delivery->origin);
+}
 
 static void deliver_one(const struct delivery *delivery,
 			struct session *session)
 {
+	if (has_it(delivery, session))
+		return;
 	session_deliver(session, delivery->stanza, delivery->origin,
 			delivery->work);
 }
@@ -60,10 +72,10 @@ static void deliver(const struct delivery *delivery, int least)
 		if (!session->available || session->priority < least ||
 		    session_is_awake(session))
 			continue;
-		if (any)
+		if (any && !has_it(delivery, session))
 			management_keep(session, delivery->stanza,
 					delivery->origin);
-		else
+		else if (!any)
 			deliver_one(delivery, session);
 		count++;
 	}
@@ -158,7 +170,7 @@ static void handle(const struct delivery *delivery, enum message_place place,
 void message_to_user(struct task *task)
 {
 	struct delivery delivery = { task->user, task->stanza, task->origin,
-				     task->work };
+				     task->work, false };
 	struct user *user = task->user;
 	struct session *session = NULL;
 	enum message_place place = PLACE_BARE;
@@ -176,7 +188,7 @@ void message_to_user(struct task *task)
 void message_redeliver(struct user *user, struct stanza *stanza,
 		       const char *origin, struct work *work)
 {
-	struct delivery delivery = { user, stanza, origin, work };
+	struct delivery delivery = { user, stanza, origin, work, true };
 
 	handle(&delivery,
 	       user->has_account ? PLACE_NO_RESOURCE : PLACE_NO_ACCOUNT, NULL);

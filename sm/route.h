@@ -26,6 +26,7 @@ struct task {
 	char *origin;	       /* may be NULL */
 	struct work *work;     /* may be NULL */
 	bool refused;	       /* the user could not be loaded */
+	bool waited;	       /* for the user */
 };
 
 /* A stanza of a local client, `from` stamped with the full JID. Takes it. */

@@ -34,7 +34,11 @@ static void leftover_ready(struct user *user, void *ctx)
 {
 	struct leftover *leftover = ctx;
 
-	if (is_spare(user, leftover->stanza)) {
+	if (!user_is_ours(leftover->sm, user->jid)) {
+		/* Meanwhile he has moved. */
+		route_stanza(leftover->sm, leftover->stanza, NULL,
+			     leftover->work);
+	} else if (is_spare(user, leftover->stanza)) {
 		stanza_free(&leftover->stanza);
 	} else if (user->state == USER_READY) {
 		message_redeliver(user, leftover->stanza, leftover->origin,
@@ -95,8 +99,11 @@ static void undelivered_to_session(struct sm *sm,
 {
 	struct session *session = session_find(sm, envelope->session);
 
-	/* First the end, or it would be sent there once more. */
-	if (session != NULL && str_equal(session->c2s, envelope->at))
+	/* First the end, or it would be sent there once more. With stream
+	 * management it was sent before that was enabled, and the session
+	 * outlives its c2s. */
+	if (session != NULL && session->management == NULL &&
+	    str_equal(session->c2s, envelope->at))
 		session_kick(session, STREAM_RESOURCE_CONSTRAINT,
 			     "the stream did not take what was sent");
 	route_leftover(sm, stanza, NULL, work);

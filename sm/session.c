@@ -78,7 +78,11 @@ static void session_returned(struct sm *sm, const struct envelope *envelope,
 
 	if (element == NULL)
 		return;
-	if (session != NULL && str_equal(session->c2s, envelope->from))
+	/* Of a session that has moved on, what is left here is out of date. */
+	if (session != NULL && str_equal(session->c2s, envelope->from) &&
+	    element_attr(control->root, "moved") != NULL)
+		session_release(session);
+	else if (session != NULL && str_equal(session->c2s, envelope->from))
 		session_end_with(session, "the stream has ended", work);
 	stanza = stanza_from_element(element);
 	if (stanza_kind(stanza) >= 0)
@@ -220,9 +224,13 @@ void session_received(struct session *session, struct stanza *stanza,
 /* -- to the client --------------------------------------------------------- */
 
 static void session_hold(struct session *session, const char *xml, size_t len,
-			 struct work *work)
+			 const char *origin, struct work *work)
 {
-	struct held *held = mem_alloc(sizeof(*held) + len + 1);
+	size_t origin_len = origin != NULL ? strlen(origin) + 1 : 0;
+	struct held *held = mem_alloc(sizeof(*held) + len + 1 + origin_len);
+
+	if (origin != NULL)
+		held->origin = memcpy(held->xml + len + 1, origin, origin_len);
 
 	held->work = work_hold(work);
 	held->len = len;
@@ -241,12 +249,13 @@ static void session_hold(struct session *session, const char *xml, size_t len,
 
 static enum link_sent session_transmit(struct session *session,
 				       const char *xml, size_t len,
-				       struct work *work)
+				       const char *origin, struct work *work)
 {
 	enum link_sent sent;
 	struct envelope envelope = {
 		.at = session->c2s,
 		.session = session->id,
+		.origin = origin,
 		.payload = xml,
 		.payload_len = len,
 		.token = work_token(work),
@@ -285,11 +294,11 @@ void session_deliver(struct session *session, const struct stanza *stanza,
 	buf_clear(&sm->out, 65536);
 	stanza_write(stanza, &sm->out);
 	if (session->held == NULL &&
-	    session_transmit(session, buf_data(&sm->out), sm->out.len, work) ==
-		    LINK_SENT)
+	    session_transmit(session, buf_data(&sm->out), sm->out.len, origin,
+			     work) == LINK_SENT)
 		return;
 	peer_missed(session->peer);
-	session_hold(session, buf_data(&sm->out), sm->out.len, work);
+	session_hold(session, buf_data(&sm->out), sm->out.len, origin, work);
 }
 
 void session_flush_held(struct session *session)
@@ -298,7 +307,7 @@ void session_flush_held(struct session *session)
 
 	while ((held = session->held) != NULL) {
 		if (session_transmit(session, held->xml, held->len,
-				     held->work) != LINK_SENT) {
+				     held->origin, held->work) != LINK_SENT) {
 			peer_missed(session->peer);
 			return;
 		}

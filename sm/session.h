@@ -20,6 +20,7 @@ struct directed {
 struct held {
 	struct held *next;
 	struct work *work;
+	const char *origin; /* in xml; NULL: none */
 	size_t len;
 	char xml[];
 };
@@ -39,6 +40,7 @@ struct session {
 	uint64_t last_origin; /* number of the newest stanza taken from it */
 	struct work *works;   /* of its stanzas, in order (sm/work.c) */
 	struct management *management; /* XEP-0198; NULL: not enabled */
+	uint32_t generation; /* how often its c2s had moved it before */
 	bool interested;    /* asked for the roster (RFC 6121 section 2.1.6) */
 	bool available;	    /* sent initial presence */
 	int priority;	    /* -128..127, of the last presence */
@@ -46,6 +48,7 @@ struct session {
 	struct directed *directed;
 	bool ending; /* session_end() is at work on it */
 	bool release_wanted; /* once its works are done (sm/handover.h) */
+	struct deferred progress; /* sm/management.c: they are done */
 	bool snapshot_due;
 	struct deferred snapshot_deferred;
 	struct held *held, *held_last; /* while its c2s is away */
@@ -145,6 +148,10 @@ void session_open(struct sm *sm, const struct envelope *envelope,
 void openings_cancel(struct sm *sm, const char *id, const struct peer *peer);
 
 /* -- sm/snapshot.c: what a session is restored from ------------------------ */
+
+/* Sends it to the c2s now, not at the end of the turn: before something that
+ * the c2s must not know without it. */
+void snapshot_send(struct session *session);
 
 /* Appends the snapshot as XML. */
 void snapshot_write(const struct session *session, struct buf *to);

@@ -25,6 +25,7 @@ static void session_unlink(struct session *session)
 	DL_DELETE(user->sessions, session);
 	user->session_count--;
 	loop_defer_cancel(sm->loop, &session->snapshot_deferred);
+	loop_defer_cancel(sm->loop, &session->progress);
 }
 
 static void session_free(struct session *session)

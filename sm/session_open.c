@@ -35,6 +35,7 @@ struct opening {
 	uint32_t h;	     /* that the client has got */
 	struct stanza *state; /* what else a reopen says; NULL: nothing */
 	bool asleep;	     /* of one without a connection */
+	uint32_t generation;
 	struct work *work;   /* of such a one; may be NULL */
 	UT_hash_handle hh;   /* by id */
 };
@@ -180,6 +181,7 @@ static struct session *session_new(struct opening *opening, struct jid *jid)
 	session->lang = opening->lang;
 	opening->address = opening->tls = opening->lang = NULL;
 	session->since = loop_time_us(sm->loop);
+	session->generation = opening->generation;
 	session->module_data =
 		mem_calloc(sm->module_count, sizeof(*session->module_data));
 	for (size_t i = 0; i < sm->module_count; i++) {
@@ -205,8 +207,8 @@ static void session_start(struct session *session, const char *event)
 		 LOG_S("c2s", session->c2s),
 		 LOG_S("address", session->address),
 		 LOG_S("tls", session->tls));
+	snapshot_send(session);
 	answer_opened(session);
-	session_changed(session);
 	for (size_t i = 0; i < sm->module_count; i++) {
 		if (sm->modules[i]->session_opened != NULL)
 			sm->modules[i]->session_opened(session);
@@ -439,15 +441,30 @@ static bool ticket_is_good(struct sm *sm, const struct envelope *envelope,
 			    loop_time_us(sm->loop), again ? 0 : TICKET_LIFE);
 }
 
+static uint32_t read_generation(const struct element *element)
+{
+	const char *text = element_attr(element, "generation");
+	uint64_t value;
+
+	if (text == NULL || str_to_u64(text, 0, UINT32_MAX, &value) != 0)
+		return 0;
+	return (uint32_t)value;
+}
+
 /* It is here already: the c2s lost sight of us for a moment. */
 static bool answer_known(struct sm *sm, const struct envelope *envelope,
-			 const struct jid *jid)
+			 const struct element *element, const struct jid *jid)
 {
 	struct session *session = session_find(sm, envelope->session);
 	struct peer *peer;
 
 	if (session == NULL || !jid_equal(session->user->jid, jid))
 		return false;
+	/* It was with another sm since then; what is here is out of date. */
+	if (read_generation(element) != session->generation) {
+		session_release(session);
+		return false;
+	}
 	peer = peer_use(sm, envelope->from, envelope->epoch);
 	peer_release(&session->peer);
 	session->peer = peer;
@@ -508,6 +525,7 @@ static void opening_start(struct sm *sm, const struct envelope *envelope,
 	opening->old_session =
 		mem_strdup(element_attr(element, "old-session"));
 	opening->again = again;
+	opening->generation = read_generation(element);
 	read_resume(opening, element);
 	/* What is not base64 leaves it empty, as does no snapshot. */
 	if (again) {
@@ -547,7 +565,7 @@ void session_open(struct sm *sm, const struct envelope *envelope,
 		else
 			refuse(sm, envelope->from, envelope->session,
 			       STANZA_NOT_AUTHORIZED, NULL);
-	} else if (!adopt && answer_known(sm, envelope, jid)) {
+	} else if (!adopt && answer_known(sm, envelope, element, jid)) {
 		log_debug(sm->log, "session.known",
 			  LOG_S("sid", envelope->session));
 	} else if (session_find(sm, envelope->session) != NULL) {

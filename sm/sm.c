@@ -356,6 +356,7 @@ static void sm_free(void *state)
 	tasks_free(sm);
 	users_free(sm);
 	handover_free(sm);
+	unacked_free_all(sm);
 	works_free(sm);
 	modules_free(sm);
 	sasl_free(sm);

@@ -74,6 +74,7 @@ struct sm {
 	struct task *tasks, *tasks_last; /* sm/task.c: run at end of turn */
 	size_t task_count;		 /* waiting for a user included */
 	struct work *works;		 /* sm/work.c: not at their ends */
+	struct unacked *in_flight;	 /* sm/management.c */
 	struct deferred run_tasks;
 	struct user_waiter *waiters, *waiters_last; /* sm/user.c: users ready */
 	struct deferred run_waiters;

@@ -154,13 +154,12 @@ int snapshot_read(struct session *session, const char *xml, size_t len)
 	return 0;
 }
 
-static void snapshot_send(struct deferred *deferred)
+void snapshot_send(struct session *session)
 {
-	struct session *session =
-		container_of(deferred, struct session, snapshot_deferred);
 	struct stanza *control = sm_control_new("snapshot");
 	struct buf xml = { .len = 0 }, text = { .len = 0 };
 
+	loop_defer_cancel(session->sm->loop, &session->snapshot_deferred);
 	session->snapshot_due = false;
 	snapshot_write(session, &xml);
 	base64_encode(&text, buf_data(&xml), xml.len);
@@ -170,11 +169,17 @@ static void snapshot_send(struct deferred *deferred)
 	session_tell(session, control);
 }
 
+static void snapshot_deferred(struct deferred *deferred)
+{
+	snapshot_send(container_of(deferred, struct session,
+				   snapshot_deferred));
+}
+
 void session_changed(struct session *session)
 {
 	if (session->snapshot_due || session->ending)
 		return;
 	session->snapshot_due = true;
 	loop_defer(session->sm->loop, &session->snapshot_deferred,
-		   snapshot_send);
+		   snapshot_deferred);
 }

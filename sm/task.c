@@ -77,6 +77,12 @@ static void task_to_server(struct sm *sm, struct task *task)
 
 static void task_to_user(struct task *task)
 {
+	/* While it waited, the user may have become another's. */
+	if (task->waited && !user_is_ours(task->sm, task->user->jid)) {
+		route_stanza(task->sm, task->stanza, task->origin, task->work);
+		task->stanza = NULL;
+		return;
+	}
 	if (task->origin != NULL && user_saw(task->user, task->origin)) {
 		task->sm->stats.repeats++;
 		return;
@@ -96,7 +102,7 @@ static void task_to_user(struct task *task)
 
 static void task_run(struct sm *sm, struct task *task)
 {
-	if (task->refused)
+	if (task->refused && user_is_ours(sm, task->to))
 		route_error(sm, task->stanza, STANZA_INTERNAL_SERVER_ERROR,
 			    "the storage is unavailable");
 	else if (task->domain->stale)
@@ -148,7 +154,8 @@ void tasks_resume(struct user *user)
 
 	while ((task = user->waiting) != NULL) {
 		user->waiting = task->next;
-		task->refused = user->state != USER_READY;
+		task->waited = true;
+		task->refused = user->state == USER_FAILED;
 		task_queue(user->sm, task);
 	}
 	user->waiting_last = NULL;

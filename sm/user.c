@@ -411,6 +411,9 @@ static bool user_leave(struct user *user, bool wait)
 
 	/* What is in memory here will not be true any longer. */
 	user->leaving = true;
+	/* They go on from here. */
+	if (user->waiting != NULL)
+		tasks_resume(user);
 	DL_FOREACH_SAFE(user->sessions, session, next) {
 		if (!session_is_awake(session))
 			continue;

@@ -164,6 +164,8 @@ void work_release(struct work **work)
 	also = held->also;
 	work_free(held);
 	work_release(&also);
+	/* What it does, it does not do at once, for who calls may be in the
+	 * middle of things of this session. */
 	if (session != NULL)
 		management_progress(session);
 }

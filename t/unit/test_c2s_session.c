@@ -266,7 +266,8 @@ static void test_sm_restarts(void **state)
 	world_sm(&world, "sm-1", "0000000000000002");
 	sm_expect(&world, "sm-1 - <link:reopen jid='alice@example.org' "
 			  "ticket='T' address='127.0.0.1' tls='TLSv1.3' "
-			  "resource='phone' done='0'>U05BUA=="
+			  "resource='phone' done='0' generation='1'>"
+			  "U05BUA=="
 			  "</link:reopen>\n");
 	sm_expect(&world, "sm-1 /1 " MESSAGE("1") "\n"
 			  "sm-1 /2 " MESSAGE("2") "\n"
