@@ -71,18 +71,26 @@ def run(command, seconds, cwd=None, **variables):
 
 def add_tap(results, program, output, code):
     """Lines "ok 1 - name"; a program that ends badly is one failure more."""
-    seen = 0
+    seen = open_defects = 0
     for line in output.splitlines():
-        found = re.match(r"\s*(not )?ok \d+ - (.*?)( # SKIP.*)?$", line)
+        found = re.match(r"\s*(not )?ok \d+ - (.*?)( # SKIP.*| # TODO.*)?$",
+                         line)
         if not found:
             continue
         seen += 1
         name = f"{program}.{found[2].strip()}"
-        if found[3] and results.wanted(name):
-            results.skipped.append(name)
-        elif not found[3]:
+        if found[3] and "TODO" in found[3] and found[1]:
+            # A known defect, not mended yet: said, not counted.
+            if results.wanted(name):
+                print(f"OPEN {name}{found[3]}")
+            open_defects += 1
+        elif found[3] and "SKIP" in found[3]:
+            if results.wanted(name):
+                results.skipped.append(name)
+        else:
             results.add(name, not found[1], output[-4000:])
-    if code != 0 and "not ok" not in output or not seen:
+    failures = output.count("not ok ") - open_defects
+    if code != 0 and not failures or not seen:
         results.add(program, False, f"exit code {code}\n" + output[-6000:])
 
 
