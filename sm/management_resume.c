@@ -170,6 +170,10 @@ void management_resume(struct session *session, struct comeback *back)
 	struct management *m = session->management;
 
 	leave_old(session);
+	/* Until it wakes it sleeps, or two who write to each other would each
+	 * wait for the other to take what is held for him. */
+	if (!m->asleep)
+		management_sleep(session, "resumed", NULL);
 	HASH_DEL(sm->sessions, session);
 	mem_free(session->id);
 	session->id = mem_strdup(back->id);
