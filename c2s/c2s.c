@@ -4,7 +4,6 @@
  */
 #include "c2s/c2s.h"
 
-#include "c2s/accept.h"
 #include "c2s/domain.h"
 #include "c2s/relay.h"
 #include "c2s/stream.h"
@@ -41,13 +40,15 @@ static int take_config(struct c2s *c2s, struct error *err)
 	const struct c2s_config *config = find_config(c2s->env, err);
 
 	/* What can fail comes first; c2s_domains_load() is the last of it. */
-	if (!config || accept_listen(c2s, config, err) < 0)
+	if (!config ||
+	    acceptor_listen(c2s->acceptor, &config->acceptor, err) < 0)
 		return -1;
 	if (c2s_domains_load(c2s, err) < 0) {
 		struct error ignored;
 
 		if (c2s->config)
-			accept_listen(c2s, c2s->config, &ignored);
+			acceptor_listen(c2s->acceptor, &c2s->config->acceptor,
+					&ignored);
 		return -1;
 	}
 	c2s->config = config;
@@ -61,10 +62,11 @@ static void c2s_free(void *state)
 {
 	struct c2s *c2s = state;
 
-	accept_close(c2s);
+	acceptor_close(c2s->acceptor);
 	loop_defer_cancel(c2s->loop, &c2s->later);
 	tails_stop(c2s);
 	streams_drop(c2s);
+	acceptor_free(&c2s->acceptor);
 	if (c2s->link)
 		link_close(&c2s->link);
 	c2s_domains_free(c2s);
@@ -91,6 +93,7 @@ static void *c2s_start(struct role_env *env, struct error *err)
 	c2s->started = loop_now(env->loop);
 	c2s->parser = stanza_parser_new();
 	c2s->link_parser = stanza_parser_new();
+	c2s->acceptor = acceptor_new(c2s->loop, c2s->log, stream_accept, c2s);
 	if (take_config(c2s, err) < 0)
 		goto failed;
 	c2s->link = role_link_new(env, &c2s->config->common, NULL,
@@ -132,7 +135,7 @@ static void c2s_stop(void *state)
 	if (c2s->stopping)
 		return;
 	c2s->stopping = true;
-	accept_close(c2s);
+	acceptor_close(c2s->acceptor);
 	HASH_ITER(hh, c2s->streams, s, next)
 		stream_fail(s, STREAM_SYSTEM_SHUTDOWN, NULL);
 	c2s_check_stopped(c2s);

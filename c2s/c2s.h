@@ -40,7 +40,6 @@ enum auth_outcome {
 };
 
 struct c2s_stats {
-	uint64_t accepted, refused;
 	uint64_t bytes_in, bytes_out;
 	uint64_t stanzas_in[KIND_COUNT], stanzas_out[KIND_COUNT];
 	uint64_t errors[C2S_CONDITIONS];
@@ -49,9 +48,7 @@ struct c2s_stats {
 	uint64_t states[C2S_STATES]; /* streams in each state now */
 };
 
-struct c2s_listener;
 struct domain;
-struct network;
 struct stream;
 
 struct c2s {
@@ -65,8 +62,7 @@ struct c2s {
 	struct frame_limits before, after; /* authentication */
 	struct domain *domains;		   /* by name */
 	struct stream *streams;		   /* by session id */
-	struct network *networks;	   /* by address */
-	struct c2s_listener *listeners;
+	struct acceptor *acceptor;
 	struct stream *blocked;	    /* wait for their owner's queue */
 	struct tail *tails;	    /* c2s/tail.c: to be looked after */
 	struct timer tails_timer;
@@ -74,9 +70,7 @@ struct c2s {
 	struct buf out;		    /* where text is put together */
 	struct deferred later;	    /* ready, and stopped */
 	uint64_t started;	    /* loop_now() */
-	uint64_t refused_logged;    /* when it was last, loop_now() */
-	uint64_t refused_unlogged;
-	uint64_t connections, unauthenticated, sessions;
+	uint64_t sessions;
 	struct c2s_stats stats;
 	bool stopping;
 };

@@ -39,6 +39,7 @@ static const char *date(char to[TIME_MAX], int64_t us)
 static void status(struct command_call *call, void *ctx)
 {
 	const struct c2s *c2s = ctx;
+	struct acceptor_counts at_door = acceptor_count(c2s->acceptor);
 	uint64_t up = (loop_now(c2s->loop) - c2s->started) / 1000;
 	char uptime[NUMBER_MAX], sessions[NUMBER_MAX], connections[NUMBER_MAX];
 	char refused[NUMBER_MAX], queue[NUMBER_MAX];
@@ -48,8 +49,8 @@ static void status(struct command_call *call, void *ctx)
 	command_row(call, "role", "c2s", "name", link_name(c2s->link),
 		    "version", PACKAGE_VERSION, "uptime", number(uptime, up),
 		    "sessions", number(sessions, c2s->sessions), "connections",
-		    number(connections, c2s->connections), "refused",
-		    number(refused, c2s->stats.refused), "queue",
+		    number(connections, at_door.connections), "refused",
+		    number(refused, at_door.refused), "queue",
 		    number(queue, stats.outstanding), NULL);
 	command_finish(call, "ok", NULL);
 }

@@ -7,7 +7,6 @@ noinst_LIBRARIES += c2s/libc2soptions.a c2s/libc2s.a
 c2s_libc2soptions_a_SOURCES = c2s/options.c c2s/options.h
 
 c2s_libc2s_a_SOURCES = \
-	c2s/accept.c c2s/accept.h \
 	c2s/c2s.c c2s/c2s.h \
 	c2s/commands.c \
 	c2s/domain.c c2s/domain.h \

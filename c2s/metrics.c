@@ -80,19 +80,20 @@ static void traffic(const struct c2s *c2s, struct buf *to)
 void c2s_metrics(void *state, struct buf *to)
 {
 	const struct c2s *c2s = state;
+	struct acceptor_counts at_door = acceptor_count(c2s->acceptor);
 
 	metrics_gauge(to, "chappe_c2s_connections", "Connections of clients",
-		      (int64_t)c2s->connections);
+		      (int64_t)at_door.connections);
 	metrics_gauge(to, "chappe_c2s_connections_unauthenticated",
 		      "Connections without a session",
-		      (int64_t)c2s->unauthenticated);
+		      (int64_t)at_door.unauthenticated);
 	metrics_gauge(to, "chappe_c2s_sessions", "Sessions",
 		      (int64_t)c2s->sessions);
 	metrics_counter(to, "chappe_c2s_accepted_total",
-			"Connections that were accepted", c2s->stats.accepted);
+			"Connections that were accepted", at_door.accepted);
 	metrics_counter(to, "chappe_c2s_refused_total",
 			"Connections that a limit kept out",
-			c2s->stats.refused);
+			at_door.refused);
 	metrics_counter(to, "chappe_c2s_recovered_total",
 			"Sessions opened again at another sm",
 			c2s->stats.recovered);

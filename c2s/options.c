@@ -18,10 +18,8 @@
 
 static const struct option c2s_rows[] = {
 	COMMON_OPTIONS(struct c2s_config),
-	ROW("listen", OPTION_LIST, listen, "*:5222", 0, 0,
-	    "addresses for STARTTLS, which is required"),
-	ROW("listen-tls", OPTION_LIST, listen_tls, "*:5223", 0, 0,
-	    "addresses for direct TLS (XEP-0368)"),
+	ACCEPTOR_OPTIONS(struct c2s_config, "*:5222", "*:5223", "1000",
+			 "5000"),
 	ROW("limit-stanza-before-auth", OPTION_SIZE, stanza_before, "8K",
 	    1 * KILO, 1024 * KILO,
 	    "bytes of one element before authentication"),
@@ -37,13 +35,6 @@ static const struct option c2s_rows[] = {
 	    "bytes that a client may send per second; 0: any number"),
 	ROW("limit-burst", OPTION_SIZE, burst, "4M", 64 * KILO, 0,
 	    "bytes that it may send at once"),
-	ROW("limit-connections", OPTION_NUMBER, connections, "0", 0, 0,
-	    "connections in all; 0: any number"),
-	ROW("limit-connections-network", OPTION_NUMBER, connections_network,
-	    "1000", 0, 0,
-	    "connections from one IPv4 address or IPv6 /64; 0: any number"),
-	ROW("limit-connections-before-auth", OPTION_NUMBER, connections_before,
-	    "5000", 0, 0, "connections that have not logged in; 0: any number"),
 	ROW("limit-write-queue", OPTION_SIZE, write_queue, "4M", 64 * KILO, 0,
 	    "bytes that wait for a client before it is cut off"),
 	ROW("auth-timeout", OPTION_DURATION, auth_timeout, "30s", 1 * SECOND, 0,
@@ -76,10 +67,7 @@ static int check_section(const void *values, struct error *err)
 {
 	const struct c2s_config *options = values;
 
-	if (config_check_listen("listen", options->listen, err) < 0 ||
-	    config_check_listen("listen-tls", options->listen_tls, err) < 0)
-		return -1;
-	return 0;
+	return acceptor_check(&options->acceptor, err);
 }
 
 static int check_domain(const struct config *config,

@@ -7,17 +7,16 @@
 #ifndef C2S_OPTIONS_H
 #define C2S_OPTIONS_H
 
+#include "util/role/acceptor.h"
 #include "util/role/domain_options.h"
 #include "util/role/role.h"
 
 struct c2s_config {
 	struct common_options common;
-	char **listen;			     /* STARTTLS, required */
-	char **listen_tls;		     /* direct TLS (XEP-0368) */
+	struct acceptor_options acceptor;
 	int64_t stanza_before, stanza_after; /* bytes of one element */
 	int64_t depth, attributes, name;
 	int64_t rate, burst; /* bytes per second, bytes */
-	int64_t connections, connections_network, connections_before;
 	int64_t auth_timeout, idle_timeout, write_timeout; /* ms; 0: never */
 	int64_t recover_timeout;
 	int64_t ack_timeout;

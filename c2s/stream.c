@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "c2s/accept.h"
 #include "c2s/domain.h"
 #include "c2s/management.h"
 #include "c2s/negotiate.h"
@@ -55,11 +54,6 @@ _Static_assert(STATE_COUNT <= C2S_STATES, "c2s_stats.states is too small");
 const char *stream_state_name(enum stream_state state)
 {
 	return states[state].name;
-}
-
-static bool is_before_session(const struct stream *s)
-{
-	return s->negotiation != NULL;
 }
 
 /* -- pieces that were read while paused ----------------------------------- */
@@ -291,12 +285,9 @@ static void stream_free(struct stream *s, const char *reason)
 	backlog_free(s);
 	frame_free(&s->frame);
 	forget_namespaces(s);
-	if (is_before_session(s))
-		c2s->unauthenticated--;
 	negotiation_free(&s->negotiation);
 	c2s_domain_set(s, NULL);
-	network_release(c2s, s->network);
-	c2s->connections--;
+	admission_release(&s->admission);
 	c2s->stats.states[s->state]--;
 	HASH_DEL(c2s->streams, s);
 	mem_free(s);
@@ -409,8 +400,7 @@ void stream_set_state(struct stream *s, enum stream_state state)
 	s->state = state;
 	c2s->stats.states[state]++;
 	if (state == STATE_OPEN) {
-		if (is_before_session(s))
-			c2s->unauthenticated--;
+		admission_authenticated(&s->admission);
 		negotiation_free(&s->negotiation);
 		if (!s->ended)
 			watch_idle(s);
@@ -620,20 +610,6 @@ static bool on_frame(enum frame_kind kind, const char *bytes, size_t len,
 	return take_piece(s, kind, bytes, len);
 }
 
-static enum stream_error frame_condition(enum frame_error error)
-{
-	switch (error) {
-	case FRAME_RESTRICTED_XML:
-		return STREAM_RESTRICTED_XML;
-	case FRAME_TOO_BIG:
-		return STREAM_POLICY_VIOLATION;
-	case FRAME_BAD_ENCODING:
-		return STREAM_UNSUPPORTED_ENCODING;
-	default:
-		return STREAM_NOT_WELL_FORMED;
-	}
-}
-
 static void on_data(struct conn *conn, const char *bytes, size_t len, void *ctx)
 {
 	struct stream *s = ctx;
@@ -644,7 +620,7 @@ static void on_data(struct conn *conn, const char *bytes, size_t len, void *ctx)
 	s->c2s->stats.bytes_in += len;
 	error = frame_push(&s->frame, bytes, len, on_frame, s);
 	if (error != FRAME_OK)
-		stream_fail(s, frame_condition(error), s->frame.reason);
+		stream_fail(s, stream_error_of_frame(error), s->frame.reason);
 }
 
 static void on_secured(struct conn *conn, void *ctx)
@@ -664,9 +640,10 @@ static const struct conn_handlers stream_handlers = {
 
 /* -- the rest ------------------------------------------------------------- */
 
-void stream_new(struct c2s *c2s, struct conn *conn, struct network *network,
-		bool direct)
+void stream_accept(struct conn *conn, const struct admission *admission,
+		   bool direct, void *ctx)
 {
+	struct c2s *c2s = ctx;
 	const char *instance = link_name(c2s->link);
 	size_t len = strlen(instance);
 	struct stream *s = mem_alloc(sizeof(*s) + len + 1 + SESSION_DIGITS + 1);
@@ -674,7 +651,7 @@ void stream_new(struct c2s *c2s, struct conn *conn, struct network *network,
 
 	s->c2s = c2s;
 	s->conn = conn;
-	s->network = network;
+	s->admission = *admission;
 	memcpy(s->id, instance, len);
 	s->id[len] = '.';
 	loop_random_hex(c2s->loop, s->id + len + 1, SESSION_DIGITS);
@@ -682,8 +659,6 @@ void stream_new(struct c2s *c2s, struct conn *conn, struct network *network,
 	s->heard = loop_now(c2s->loop);
 	frame_init(&s->frame, &c2s->before);
 	HASH_ADD_KEYPTR(hh, c2s->streams, s->id, strlen(s->id), s);
-	c2s->connections++;
-	c2s->unauthenticated++;
 	s->state = direct ? STATE_HANDSHAKE : STATE_CLEAR_HEADER;
 	c2s->stats.states[s->state]++;
 	conn_set_handlers(conn, &stream_handlers, s);

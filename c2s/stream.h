@@ -64,7 +64,7 @@ struct stream {
 	struct c2s *c2s;
 	struct conn *conn;
 	struct domain *domain; /* NULL before the first header */
-	struct network *network;
+	struct admission admission;
 	struct frame frame;
 	struct timer timer;   /* what for: by the state */
 	struct stream_ns *ns; /* NULL: stream_ns_client */
@@ -84,9 +84,10 @@ struct stream {
 	char id[];    /* session id (docs/link.md section 6) */
 };
 
-/* Takes over an accepted connection. `direct`: TLS comes first. */
-void stream_new(struct c2s *c2s, struct conn *conn, struct network *network,
-		bool direct);
+/* Takes over a connection that was let in: an acceptor_cb, whose ctx is the
+ * struct c2s. */
+void stream_accept(struct conn *conn, const struct admission *admission,
+		   bool direct, void *ctx);
 
 /* The one place where a state changes; pauses and resumes reading. */
 void stream_set_state(struct stream *s, enum stream_state state);

@@ -325,20 +325,6 @@ static bool on_piece(enum frame_kind kind, const char *bytes, size_t len,
 	return peer->state != PEER_CLOSING;
 }
 
-static enum stream_error frame_condition(enum frame_error error)
-{
-	switch (error) {
-	case FRAME_RESTRICTED_XML:
-		return STREAM_RESTRICTED_XML;
-	case FRAME_TOO_BIG:
-		return STREAM_POLICY_VIOLATION;
-	case FRAME_BAD_ENCODING:
-		return STREAM_UNSUPPORTED_ENCODING;
-	default:
-		return STREAM_NOT_WELL_FORMED;
-	}
-}
-
 static void on_data(struct conn *conn, const char *bytes, size_t len, void *ctx)
 {
 	struct peer *peer = ctx;
@@ -350,7 +336,7 @@ static void on_data(struct conn *conn, const char *bytes, size_t len, void *ctx)
 	peer->heard_at = loop_now(peer->router->loop);
 	error = frame_push(&peer->frame, bytes, len, on_piece, peer);
 	if (error != FRAME_OK)
-		peer_fail(peer, frame_condition(error), peer->frame.reason);
+		peer_fail(peer, stream_error_of_frame(error), peer->frame.reason);
 }
 
 static void on_drained(struct conn *conn, void *ctx)

@@ -24,6 +24,7 @@ static const char *number(char to[NUMBER_MAX], uint64_t value)
 static void status(struct command_call *call, void *ctx)
 {
 	const struct s2s *s2s = ctx;
+	struct acceptor_counts at_door = acceptor_count(s2s->acceptor);
 	uint64_t up = (loop_now(s2s->loop) - s2s->started) / 1000;
 	char uptime[NUMBER_MAX], remotes[NUMBER_MAX], connections[NUMBER_MAX];
 	char refused[NUMBER_MAX], queue[NUMBER_MAX];
@@ -31,8 +32,8 @@ static void status(struct command_call *call, void *ctx)
 	command_row(call, "role", "s2s", "name", link_name(s2s->link),
 		    "version", PACKAGE_VERSION, "uptime", number(uptime, up),
 		    "remotes", number(remotes, HASH_COUNT(s2s->remotes)),
-		    "connections", number(connections, s2s->connections),
-		    "refused", number(refused, s2s->stats.refused_connections),
+		    "connections", number(connections, at_door.connections),
+		    "refused", number(refused, at_door.refused),
 		    "queue", number(queue, s2s->stats.queued), NULL);
 	command_finish(call, "ok", NULL);
 }

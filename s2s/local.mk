@@ -7,7 +7,6 @@ noinst_LIBRARIES += s2s/libs2soptions.a s2s/libs2s.a
 s2s_libs2soptions_a_SOURCES = s2s/options.c s2s/options.h
 
 s2s_libs2s_a_SOURCES = \
-	s2s/accept.c s2s/accept.h \
 	s2s/commands.c \
 	s2s/connect.c s2s/connect.h \
 	s2s/dane.c s2s/dane.h \

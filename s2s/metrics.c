@@ -79,13 +79,24 @@ static void errors(const struct s2s *s2s, struct buf *to)
 	}
 }
 
+static void at_the_door(const struct s2s *s2s, struct buf *to)
+{
+	struct acceptor_counts at_door = acceptor_count(s2s->acceptor);
+
+	metrics_gauge(to, "chappe_s2s_connections",
+		      "Incoming connections of servers",
+		      (int64_t)at_door.connections);
+	metrics_gauge(to, "chappe_s2s_connections_unauthenticated",
+		      "Those that are not authenticated",
+		      (int64_t)at_door.unauthenticated);
+	metrics_counter(to, "chappe_s2s_accepted_total",
+			"Connections that were accepted", at_door.accepted);
+	metrics_counter(to, "chappe_s2s_refused_total",
+			"Connections that a limit kept out", at_door.refused);
+}
+
 static void counts(const struct s2s *s2s, struct buf *to)
 {
-	metrics_counter(to, "chappe_s2s_accepted_total",
-			"Connections that were accepted", s2s->stats.accepted);
-	metrics_counter(to, "chappe_s2s_refused_total",
-			"Connections that a limit kept out",
-			s2s->stats.refused_connections);
 	metrics_counter(to, "chappe_s2s_attempts_total",
 			"Attempts to reach a remote domain",
 			s2s->stats.attempts);
@@ -106,12 +117,6 @@ void s2s_metrics(void *state, struct buf *to)
 {
 	const struct s2s *s2s = state;
 
-	metrics_gauge(to, "chappe_s2s_connections",
-		      "Incoming connections of servers",
-		      (int64_t)s2s->connections);
-	metrics_gauge(to, "chappe_s2s_connections_unauthenticated",
-		      "Those that are not authenticated",
-		      (int64_t)s2s->unauthenticated);
 	metrics_gauge(to, "chappe_s2s_remotes",
 		      "Pairs of a local and a remote domain",
 		      (int64_t)HASH_COUNT(s2s->remotes));
@@ -119,6 +124,7 @@ void s2s_metrics(void *state, struct buf *to)
 		      (int64_t)s2s->stats.queued);
 	metrics_gauge(to, "chappe_s2s_queued_bytes", "Bytes of these",
 		      (int64_t)s2s->stats.queued_bytes);
+	at_the_door(s2s, to);
 	counts(s2s, to);
 	traffic(s2s, to);
 	reached(s2s, to);

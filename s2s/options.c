@@ -36,10 +36,7 @@ static const char *const remote_trust[] = { "default",	 "permissive",
 
 static const struct option s2s_rows[] = {
 	COMMON_OPTIONS(struct s2s_config),
-	ROW("listen", OPTION_LIST, listen, "*:5269", 0, 0,
-	    "addresses for STARTTLS"),
-	ROW("listen-tls", OPTION_LIST, listen_tls, NULL, 0, 0,
-	    "addresses for direct TLS (XEP-0368)"),
+	ACCEPTOR_OPTIONS(struct s2s_config, "*:5269", NULL, "100", "1000"),
 	ROW("dialback-secret-file", OPTION_STRING, secret_file, NULL, 0, 0,
 	    "secret of the dialback keys, the same for all instances"),
 	ROW("dialback-secret-file-old", OPTION_STRING, secret_file_old, NULL,
@@ -78,13 +75,6 @@ static const struct option s2s_rows[] = {
 	    "bytes that a server may send per second; 0: any number"),
 	ROW("limit-burst", OPTION_SIZE, burst, "16M", 64 * KILO, 0,
 	    "bytes that it may send at once"),
-	ROW("limit-connections", OPTION_NUMBER, connections, "0", 0, 0,
-	    "incoming connections in all; 0: any number"),
-	ROW("limit-connections-network", OPTION_NUMBER, connections_network,
-	    "100", 0, 0,
-	    "of them from one IPv4 address or IPv6 /64; 0: any number"),
-	ROW("limit-connections-before-auth", OPTION_NUMBER, connections_before,
-	    "1000", 0, 0, "of them not authenticated; 0: any number"),
 	ROW("limit-dialbacks", OPTION_NUMBER, dialbacks, "20", 1, 10000,
 	    "dialback requests of one stream that are waited for"),
 	ROW("limit-remotes", OPTION_NUMBER, remotes, "20000", 1, 0,
@@ -201,9 +191,7 @@ static int check_section(const void *values, struct error *err)
 {
 	const struct s2s_config *options = values;
 
-	if (config_check_listen("listen", options->listen, err) < 0)
-		return -1;
-	return config_check_listen("listen-tls", options->listen_tls, err);
+	return acceptor_check(&options->acceptor, err);
 }
 
 int s2s_config_check(const struct config *config, struct error *err)

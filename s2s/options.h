@@ -8,6 +8,7 @@
 #ifndef S2S_OPTIONS_H
 #define S2S_OPTIONS_H
 
+#include "util/role/acceptor.h"
 #include "util/role/domain_options.h"
 #include "util/role/role.h"
 
@@ -24,8 +25,7 @@ extern const char *const trust_names[];
 
 struct s2s_config {
 	struct common_options common;
-	char **listen;	   /* STARTTLS */
-	char **listen_tls; /* direct TLS */
+	struct acceptor_options acceptor;
 	char *secret_file; /* dialback; NULL: drawn at the start */
 	char *secret_file_old;
 	char *ca; /* NULL: those of the system */
@@ -37,7 +37,6 @@ struct s2s_config {
 	int64_t stanza_before, stanza_after; /* bytes of one element */
 	int64_t depth, attributes, name;
 	int64_t rate, burst;
-	int64_t connections, connections_network, connections_before;
 	int64_t dialbacks; /* that one stream may ask for at a time */
 	int64_t auth_timeout, connect_timeout, idle_timeout, write_timeout;
 	int64_t write_queue;

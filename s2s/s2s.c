@@ -4,7 +4,6 @@
  */
 #include "s2s/s2s.h"
 
-#include "s2s/accept.h"
 #include "s2s/connect.h"
 #include "s2s/local.h"
 #include "s2s/relay.h"
@@ -78,13 +77,14 @@ static int take_config(struct s2s *s2s, struct error *err)
 				 config_path(s2s->env->config),
 				 s2s->env->instance);
 	if (load_secrets(s2s, config, err) < 0 ||
-	    s2s_accept_listen(s2s, config, err) < 0)
+	    acceptor_listen(s2s->acceptor, &config->acceptor, err) < 0)
 		return -1;
 	if (s2s_locals_load(s2s, config, err) < 0) {
 		struct error ignored;
 
 		if (s2s->config)
-			s2s_accept_listen(s2s, s2s->config, &ignored);
+			acceptor_listen(s2s->acceptor, &s2s->config->acceptor,
+					&ignored);
 		return -1;
 	}
 	s2s->config = config;
@@ -98,10 +98,11 @@ static void s2s_free(void *state)
 {
 	struct s2s *s2s = state;
 
-	s2s_accept_close(s2s);
+	acceptor_close(s2s->acceptor);
 	loop_defer_cancel(s2s->loop, &s2s->later);
 	s2s_remotes_free(s2s);
 	s2s_streams_drop(s2s);
+	acceptor_free(&s2s->acceptor);
 	s2s_attempts_drop(s2s);
 	resolver_free(&s2s->resolver);
 	if (s2s->link)
@@ -144,6 +145,8 @@ static void *s2s_start(struct role_env *env, struct error *err)
 	s2s->started = loop_now(env->loop);
 	s2s->parser = stanza_parser_new();
 	s2s->link_parser = stanza_parser_new();
+	s2s->acceptor =
+		acceptor_new(s2s->loop, s2s->log, s2s_stream_accept, s2s);
 	if (take_config(s2s, err) < 0 || start_resolver(s2s, err) < 0)
 		goto failed;
 	s2s->link = role_link_new(env, &s2s->config->common, binds,
@@ -187,7 +190,7 @@ static void s2s_stop(void *state)
 	if (s2s->stopping)
 		return;
 	s2s->stopping = true;
-	s2s_accept_close(s2s);
+	acceptor_close(s2s->acceptor);
 	s2s_remotes_free(s2s);
 	HASH_ITER(hh, s2s->streams, s, next)
 		s2s_stream_fail(s, STREAM_SYSTEM_SHUTDOWN, NULL);

@@ -37,7 +37,6 @@ extern const struct role s2s_role;
 enum s2s_direction { S2S_IN, S2S_OUT, S2S_DIRECTIONS };
 
 struct s2s_stats {
-	uint64_t accepted, refused_connections;
 	uint64_t bytes[S2S_DIRECTIONS], stanzas[S2S_DIRECTIONS];
 	uint64_t bounced;		/* stanzas of ours that came back */
 	uint64_t forged;		/* stanzas from who they are not */
@@ -50,9 +49,7 @@ struct s2s_stats {
 };
 
 struct s2s_attempt;
-struct s2s_listener;
 struct s2s_local;
-struct s2s_network;
 struct s2s_remote;
 struct s2s_stream;
 
@@ -71,13 +68,11 @@ struct s2s {
 	struct s2s_remote *remotes;	     /* by pair */
 	struct s2s_stream *streams;	     /* by serial number */
 	struct s2s_stream *blocked; /* wait for a receiver's queue */
-	struct s2s_network *networks;	     /* by address */
-	struct s2s_listener *listeners;
+	struct acceptor *acceptor;
 	struct s2s_attempt *attempts; /* connections being made */
 	char *secret, *secret_old; /* of dialback; old may be NULL */
 	uint64_t last_serial;
-	uint64_t connections, unauthenticated; /* incoming */
-	uint64_t started, refused_logged, refused_unlogged;
+	uint64_t started;
 	struct buf out;	       /* where text is put together */
 	struct deferred later; /* ready, and stopped */
 	struct s2s_stats stats;

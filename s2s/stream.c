@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "s2s/accept.h"
 #include "s2s/incoming.h"
 #include "s2s/local.h"
 #include "s2s/outgoing.h"
@@ -169,13 +168,6 @@ static void forget_namespaces(struct s2s_stream *s)
 	s->has_ns = false;
 }
 
-static void uncount(struct s2s_stream *s)
-{
-	if (s->counted)
-		s->s2s->unauthenticated--;
-	s->counted = false;
-}
-
 static void stream_free(struct s2s_stream *s)
 {
 	struct s2s *s2s = s->s2s;
@@ -186,11 +178,7 @@ static void stream_free(struct s2s_stream *s)
 	frame_free(&s->frame);
 	forget_namespaces(s);
 	grants_free(s);
-	uncount(s);
-	if (s->incoming) {
-		s2s->connections--;
-		s2s_network_release(s2s, s->network);
-	}
+	admission_release(&s->admission);
 	HASH_DEL(s2s->streams, s);
 	s2s_dane_free(&s->dane);
 	mem_free(s->peer_id);
@@ -264,7 +252,7 @@ void s2s_stream_set_state(struct s2s_stream *s, enum s2s_state state)
 		watch_idle(s);
 	}
 	if (state == S2S_CLOSING)
-		uncount(s);
+		admission_authenticated(&s->admission);
 	update_reading(s);
 }
 
@@ -304,7 +292,7 @@ void s2s_stream_grant(struct s2s_stream *s, const char *local,
 		 LOG_S("remote", remote), LOG_S("trust", trust_names[level]),
 		 LOG_S("tls", conn_tls_version(s->conn)),
 		 LOG_S("address", address));
-	uncount(s);
+	admission_authenticated(&s->admission);
 	s->frame.limits = &s2s->after;
 	s->used = loop_now(s2s->loop);
 	watch_idle(s);
@@ -416,20 +404,6 @@ static bool on_frame(enum frame_kind kind, const char *bytes, size_t len,
 	return s->state != S2S_HANDSHAKE;
 }
 
-static enum stream_error frame_condition(enum frame_error error)
-{
-	switch (error) {
-	case FRAME_RESTRICTED_XML:
-		return STREAM_RESTRICTED_XML;
-	case FRAME_TOO_BIG:
-		return STREAM_POLICY_VIOLATION;
-	case FRAME_BAD_ENCODING:
-		return STREAM_UNSUPPORTED_ENCODING;
-	default:
-		return STREAM_NOT_WELL_FORMED;
-	}
-}
-
 static void on_data(struct conn *conn, const char *bytes, size_t len, void *ctx)
 {
 	struct s2s_stream *s = ctx;
@@ -439,7 +413,7 @@ static void on_data(struct conn *conn, const char *bytes, size_t len, void *ctx)
 	s->s2s->stats.bytes[S2S_IN] += len;
 	error = frame_push(&s->frame, bytes, len, on_frame, s);
 	if (error != FRAME_OK)
-		s2s_stream_fail(s, frame_condition(error), s->frame.reason);
+		s2s_stream_fail(s, stream_error_of_frame(error), s->frame.reason);
 }
 
 static void on_secured(struct conn *conn, void *ctx)
@@ -482,7 +456,6 @@ struct s2s_stream *s2s_stream_new(struct s2s *s2s, struct conn *conn,
 	s->serial = ++s2s->last_serial;
 	s->incoming = incoming;
 	s->direct = direct;
-	s->counted = incoming;
 	s->used = loop_now(s2s->loop);
 	frame_init(&s->frame, incoming ? &s2s->before : &s2s->after);
 	HASH_ADD(hh, s2s->streams, serial, sizeof(s->serial), s);
@@ -491,14 +464,27 @@ struct s2s_stream *s2s_stream_new(struct s2s *s2s, struct conn *conn,
 	conn_set_high_water(conn, (size_t)config->write_queue);
 	conn_set_write_timeout(conn, (uint64_t)config->write_timeout);
 	if (incoming) {
-		s2s->connections++;
-		s2s->unauthenticated++;
 		conn_set_rate(conn, (uint64_t)config->rate,
 			      (uint64_t)config->burst);
 		timer_start(&s->timer, s2s->loop,
 			    (uint64_t)config->auth_timeout, on_timer);
 	}
 	return s;
+}
+
+void s2s_stream_accept(struct conn *conn, const struct admission *admission,
+		       bool direct, void *ctx)
+{
+	struct s2s *s2s = ctx;
+	struct s2s_stream *s = s2s_stream_new(s2s, conn, true, direct);
+	char address[ADDRESS_MAX];
+
+	s->admission = *admission;
+	conn_peer_address(conn, address);
+	log_debug(s2s->log, "stream.accepted", LOG_N("stream", s->serial),
+		  LOG_S("address", address));
+	if (direct)
+		conn_start_tls(conn, s2s->direct, NULL);
 }
 
 void s2s_stream_restart(struct s2s_stream *s)

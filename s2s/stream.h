@@ -46,7 +46,7 @@ struct s2s_grant { /* a pair that an incoming stream may carry */
 struct s2s_stream {
 	struct s2s *s2s;
 	struct conn *conn;
-	struct s2s_network *network; /* incoming only */
+	struct admission admission; /* incoming only */
 	struct frame frame;
 	struct timer timer;
 	struct stream_ns ns;
@@ -72,14 +72,18 @@ struct s2s_stream {
 	bool legacy;	  /* the peer knows no features */
 	bool external;	  /* authenticated by SASL */
 	bool bidi;	  /* was agreed on (XEP-0288) */
-	bool counted;	  /* incoming, in s2s->unauthenticated */
 	bool verifying;	  /* outgoing: db:verify may be sent */
 	bool paused, blocked;
 	bool ended; /* the connection is closing or aborted */
 };
 
-/* Takes over a connection: accepted (with its network), or made for a pair.
- * With `direct` TLS comes first. */
+/* Takes over a connection that was let in: an acceptor_cb, whose ctx is the
+ * struct s2s. */
+void s2s_stream_accept(struct conn *conn, const struct admission *admission,
+		       bool direct, void *ctx);
+
+/* Takes over a connection: accepted, or made for a pair. With `direct` TLS
+ * comes first. */
 struct s2s_stream *s2s_stream_new(struct s2s *s2s, struct conn *conn,
 				  bool incoming, bool direct);
 

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "c2s/accept.h"
 #include "c2s/domain.h"
 #include "c2s/relay.h"
 #include "c2s/session.h"
@@ -483,9 +482,8 @@ static void world_close(struct world *world)
 	struct c2s *c2s = &world->c2s;
 
 	world->conn.handlers->closed(&world->conn, NULL, world->conn.ctx);
-	require(c2s->streams == NULL && c2s->networks == NULL);
-	require(c2s->connections == 0 && c2s->sessions == 0 &&
-		c2s->unauthenticated == 0 && c2s->blocked == NULL);
+	require(c2s->streams == NULL);
+	require(c2s->sessions == 0 && c2s->blocked == NULL);
 	c2s_domains_free(c2s);
 	stanza_parser_free(&c2s->parser);
 	stanza_parser_free(&c2s->link_parser);
@@ -498,18 +496,9 @@ static void world_close(struct world *world)
 	loop_free(&world->loop);
 }
 
-static struct network *add_network(struct c2s *c2s)
-{
-	struct network *network = mem_alloc(sizeof(*network) + 2);
-
-	network->address[0] = '1';
-	network->connections = 1;
-	HASH_ADD_KEYPTR(hh, c2s->networks, network->address, 1, network);
-	return network;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const struct admission nowhere = { .network = NULL };
 	struct world *world;
 	const char *at = (const char *)data, *end = at + size, *next;
 
@@ -518,8 +507,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	world = mem_new(struct world);
 	world->behaviour = data[0];
 	world_open(world);
-	stream_new(&world->c2s, &world->conn, add_network(&world->c2s),
-		   world->behaviour & DIRECT);
+	stream_accept(&world->conn, &nowhere, world->behaviour & DIRECT,
+		      &world->c2s);
 	for (at++; at < end && !world->conn.ended; at = next + 1) {
 		next = memchr(at, '\0', (size_t)(end - at));
 		if (!next)

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "c2s/accept.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/role/command.h"
@@ -409,7 +408,7 @@ void client_connect(struct c2s_world *world, struct client *client, bool direct)
 	char address[64];
 
 	memset(client, 0, sizeof(*client));
-	accept_each(world->c2s, note_port, &ports);
+	acceptor_each(world->c2s->acceptor, note_port, &ports);
 	snprintf(address, sizeof(address), "127.0.0.1:%u",
 		 direct ? ports.direct : ports.plain);
 	client->end.host = "example.org";

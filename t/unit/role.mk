@@ -20,3 +20,7 @@ t_unit_test_command_SOURCES = t/unit/test_command.c $(FAKE_ROUTER)
 t_unit_test_command_LDADD = $(ROLE_LIBS) $(CMOCKA_LIBS)
 t_unit_test_link_SOURCES = t/unit/test_link.c $(FAKE_ROUTER)
 t_unit_test_link_LDADD = $(ROLE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_acceptor
+t_unit_test_acceptor_SOURCES = t/unit/test_acceptor.c $(NET_WORLD)
+t_unit_test_acceptor_LDADD = $(ROLE_LIBS) $(CMOCKA_LIBS)

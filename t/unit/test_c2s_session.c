@@ -41,7 +41,7 @@ static void test_login(void **state)
 			       "<max-bytes>262144</max-bytes>"
 			       "<idle-seconds>86400</idle-seconds></limits>");
 	assert_int_equal(world.c2s->sessions, 1);
-	assert_int_equal(world.c2s->unauthenticated, 0);
+	assert_int_equal(acceptor_count(world.c2s->acceptor).unauthenticated, 0);
 	/* No ticket goes to the client. */
 	assert_null(strstr(buf_data(&client.end.got), "ticket"));
 

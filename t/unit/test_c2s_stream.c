@@ -78,8 +78,8 @@ static void test_bad_input(void **state)
 		client_expect_closed(&client);
 		client_free(&client);
 	}
-	assert_int_equal(world.c2s->connections, 0);
-	assert_int_equal(world.c2s->unauthenticated, 0);
+	assert_int_equal(acceptor_count(world.c2s->acceptor).connections, 0);
+	assert_int_equal(acceptor_count(world.c2s->acceptor).unauthenticated, 0);
 	world_stop(&world);
 }
 
@@ -469,7 +469,7 @@ static void test_connection_limit(void **state)
 	}
 	client_connect(&world, &clients[2], false);
 	client_expect_closed(&clients[2]);
-	assert_int_equal(world.c2s->stats.refused, 1);
+	assert_int_equal(acceptor_count(world.c2s->acceptor).refused, 1);
 	client_free(&clients[0]);
 	client_free(&clients[2]);
 	client_connect(&world, &clients[0], false);
@@ -478,7 +478,7 @@ static void test_connection_limit(void **state)
 	client_free(&clients[0]);
 	client_free(&clients[1]);
 	world_run_for(world.loop, 20);
-	assert_null(world.c2s->networks);
+	assert_int_equal(acceptor_count(world.c2s->acceptor).networks, 0);
 	world_stop(&world);
 }
 

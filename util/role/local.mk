@@ -4,6 +4,7 @@
 
 noinst_LIBRARIES += util/role/librole.a
 util_role_librole_a_SOURCES = \
+	util/role/acceptor.c util/role/acceptor.h \
 	util/role/command.c util/role/command.h \
 	util/role/config.c util/role/config.h \
 	util/role/config_check.c util/role/config_check.h \

@@ -63,6 +63,20 @@ enum stream_error stream_error_of_bytes(const char *bytes, size_t len)
 					 : STREAM_UNSUPPORTED_ENCODING;
 }
 
+enum stream_error stream_error_of_frame(enum frame_error error)
+{
+	switch (error) {
+	case FRAME_RESTRICTED_XML:
+		return STREAM_RESTRICTED_XML;
+	case FRAME_TOO_BIG:
+		return STREAM_POLICY_VIOLATION;
+	case FRAME_BAD_ENCODING:
+		return STREAM_UNSUPPORTED_ENCODING;
+	default:
+		return STREAM_NOT_WELL_FORMED;
+	}
+}
+
 void stream_write_header(struct buf *to, const struct stream_header *header)
 {
 	buf_add_str(to, "<?xml version='1.0'?><stream:stream");

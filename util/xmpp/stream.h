@@ -7,6 +7,7 @@
 #define UTIL_XMPP_STREAM_H
 
 #include "util/base/buf.h"
+#include "util/xmpp/frame.h"
 
 /* The conditions of RFC 6120 section 4.9.3. */
 enum stream_error {
@@ -45,6 +46,9 @@ int stream_error_parse(const char *condition, enum stream_error *error);
 /* The condition for an element that could not be parsed: when it is not even
  * UTF-8, that is another one (section 4.9.3.22). */
 enum stream_error stream_error_of_bytes(const char *bytes, size_t len);
+
+/* The condition for what the scanner refused (not FRAME_OK). */
+enum stream_error stream_error_of_frame(enum frame_error error);
 
 /* Values may be NULL (left out). */
 struct stream_header {
