@@ -28,6 +28,7 @@ sm_libsm_a_SOURCES += sm/management_sleep.c
 sm_libsm_a_SOURCES += sm/management_resume.c
 sm_libsm_a_SOURCES += sm/metrics.c
 sm_libsm_a_SOURCES += sm/domain.c sm/domain.h
+sm_libsm_a_SOURCES += sm/groups.c sm/groups.h
 sm_libsm_a_SOURCES += sm/user.c sm/user.h
 sm_libsm_a_SOURCES += sm/peer.c sm/peer.h
 sm_libsm_a_SOURCES += sm/session.c sm/session.h

@@ -27,6 +27,7 @@
 #include "util/xmpp/stanza_error.h"
 #include "util/xmpp/stream.h"
 
+struct people;
 struct sm_module;
 struct work;
 
@@ -36,6 +37,7 @@ struct sm_domain {
 	const struct domain_options *options; /* swapped at a reload */
 	struct storage *storage;	      /* shared between domains */
 	struct sm_storage *section;	      /* that storage's (sm/domain.h) */
+	struct people *people;		      /* of its directory; or NULL */
 	struct auth **auth;		      /* in order */
 	char **auth_names;		      /* of their drivers */
 	char *auth_options;		      /* what they were opened with */

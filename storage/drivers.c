@@ -99,6 +99,21 @@ const struct auth_driver *auth_driver_find(const char *name, const char *dir,
 	return NULL;
 }
 
+const struct people_driver *people_driver_find(const char *name,
+					       const char *dir,
+					       struct loaded_driver *loaded,
+					       struct error *err)
+{
+	const struct people_driver *driver =
+		load(name, dir, PEOPLE_DRIVER_SYMBOL, loaded, err);
+
+	if (driver != NULL &&
+	    check_abi(name, driver->abi, PEOPLE_DRIVER_ABI, err) == 0)
+		return driver;
+	driver_unload(loaded);
+	return NULL;
+}
+
 void driver_unload(struct loaded_driver *loaded)
 {
 	if (loaded->handle != NULL)

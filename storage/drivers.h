@@ -8,6 +8,7 @@
 
 #include "storage/auth.h"
 #include "storage/driver.h"
+#include "storage/people_driver.h"
 
 /* The object that a driver came from; zeroed for one built in. */
 struct loaded_driver {
@@ -24,6 +25,10 @@ const struct storage_driver *storage_driver_find(const char *name,
 const struct auth_driver *auth_driver_find(const char *name, const char *dir,
 					   struct loaded_driver *loaded,
 					   struct error *err);
+const struct people_driver *people_driver_find(const char *name,
+					       const char *dir,
+					       struct loaded_driver *loaded,
+					       struct error *err);
 
 void driver_unload(struct loaded_driver *loaded);
 

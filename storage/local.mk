@@ -12,6 +12,7 @@ storage_libstorage_a_SOURCES = \
 	storage/drivers.c storage/drivers.h \
 	storage/item.c \
 	storage/memory.c \
+	storage/people.c storage/people.h storage/people_driver.h \
 	storage/schema.h \
 	storage/sqlite.c \
 	storage/sqlite_db.c storage/sqlite_db.h \
@@ -33,7 +34,8 @@ CLEANFILES += storage/schema.c storage/schema.c.tmp
 
 # A driver that is written elsewhere is compiled against these.
 nobase_pkginclude_HEADERS += storage/auth.h storage/auth_driver.h \
-	storage/driver.h storage/storage.h \
+	storage/driver.h storage/people.h storage/people_driver.h \
+	storage/storage.h \
 	util/net/loop.h util/net/timer.h util/net/watch.h util/net/worker.h
 
 # Users' data in PostgreSQL.

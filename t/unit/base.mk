@@ -22,3 +22,6 @@ t_unit_test_str_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += t/unit/test_table
 t_unit_test_table_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_index
+t_unit_test_index_LDADD = $(BASE_LIBS) $(CMOCKA_LIBS)

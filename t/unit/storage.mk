@@ -54,10 +54,19 @@ t_unit_test_driver_LDADD = $(STORAGE_TEST_LIBS) $(CMOCKA_LIBS)
 t_unit_test_driver_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
 EXTRA_t_unit_test_driver_DEPENDENCIES = t/drivers/example.la t/drivers/old.la
 
+UNIT_TESTS += t/unit/test_people
+t_unit_test_people_SOURCES = t/unit/test_people.c $(STORAGE_WORLD)
+t_unit_test_people_LDADD = $(STORAGE_TEST_LIBS) $(CMOCKA_LIBS)
+t_unit_test_people_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
+EXTRA_t_unit_test_people_DEPENDENCIES = t/drivers/people.la
+
 # With -rpath libtool makes a shared object of what is not installed.
 LDFLAGS_TEST_MODULE = $(LDFLAGS_MODULE) -rpath /nowhere
-check_LTLIBRARIES += t/drivers/example.la t/drivers/old.la
+check_LTLIBRARIES += t/drivers/example.la t/drivers/old.la \
+	t/drivers/people.la
 t_drivers_example_la_SOURCES = t/drivers/example_driver.c
 t_drivers_example_la_LDFLAGS = $(LDFLAGS_TEST_MODULE)
 t_drivers_old_la_SOURCES = t/drivers/old_driver.c
 t_drivers_old_la_LDFLAGS = $(LDFLAGS_TEST_MODULE)
+t_drivers_people_la_SOURCES = t/drivers/people_driver.c
+t_drivers_people_la_LDFLAGS = $(LDFLAGS_TEST_MODULE)

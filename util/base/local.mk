@@ -7,6 +7,7 @@ util_base_libbase_a_SOURCES = \
 	util/base/buf.c util/base/buf.h \
 	util/base/crypto.c util/base/crypto.h \
 	util/base/error.c util/base/error.h \
+	util/base/index.c util/base/index.h \
 	util/base/log.c util/base/log.h \
 	util/base/mem.c util/base/mem.h \
 	util/base/str.c util/base/str.h \
@@ -14,5 +15,6 @@ util_base_libbase_a_SOURCES = \
 
 # A driver that is written elsewhere is compiled against these.
 nobase_pkginclude_HEADERS += util/base/buf.h util/base/crypto.h \
-	util/base/error.h util/base/log.h util/base/mem.h util/base/str.h \
+	util/base/error.h util/base/index.h util/base/log.h \
+	util/base/mem.h util/base/str.h \
 	util/base/table.h
