@@ -28,6 +28,11 @@ static void forget_mechanisms(struct domain *domain)
 	mem_free(domain->mechanisms);
 	domain->mechanisms = NULL;
 	domain->mechanism_count = 0;
+	for (size_t i = 0; i < domain->excluded_count; i++)
+		mem_free(domain->excluded[i]);
+	mem_free(domain->excluded);
+	domain->excluded = NULL;
+	domain->excluded_count = 0;
 	mem_free(domain->caps_node);
 	mem_free(domain->caps_ver);
 	domain->caps_node = NULL;
@@ -239,10 +244,19 @@ bool c2s_domain_offers(const struct domain *domain, const char *mechanism,
 		const struct mechanism *m = &domain->mechanisms[i];
 		size_t len = strlen(m->name);
 
-		if (str_equal(m->name, mechanism))
+		if (m->base && str_equal(m->name, mechanism))
 			return true;
 		if (m->plus && binding && str_starts(mechanism, m->name) &&
 		    str_equal(mechanism + len, "-PLUS"))
+			return true;
+	}
+	return false;
+}
+
+bool c2s_domain_excludes(const struct domain *domain, const char *mechanism)
+{
+	for (size_t i = 0; i < domain->excluded_count; i++) {
+		if (str_equal(domain->excluded[i], mechanism))
 			return true;
 	}
 	return false;
@@ -386,7 +400,18 @@ static void add_mechanism(struct domain *domain, const struct element *element)
 			    sizeof(*domain->mechanisms));
 	added = &domain->mechanisms[domain->mechanism_count++];
 	added->name = mem_strdup(name);
-	added->plus = str_equal(element_attr(element, "plus"), "true");
+	added->base = !str_equal(element_attr(element, "plus"), "only");
+	added->plus = !added->base ||
+		      str_equal(element_attr(element, "plus"), "true");
+}
+
+static void add_excluded(struct domain *domain, const struct element *element)
+{
+	domain->excluded = mem_realloc(domain->excluded,
+				       domain->excluded_count + 1,
+				       sizeof(*domain->excluded));
+	domain->excluded[domain->excluded_count++] =
+		mem_strdup(element_attr(element, "name"));
 }
 
 void c2s_domain_mechanisms(struct c2s *c2s, const struct envelope *envelope,
@@ -404,6 +429,9 @@ void c2s_domain_mechanisms(struct c2s *c2s, const struct envelope *envelope,
 	for (child = element_child(element, "mechanism", NS_LINK); child;
 	     child = element_next_same(child))
 		add_mechanism(domain, child);
+	for (child = element_child(element, "excluded", NS_LINK); child;
+	     child = element_next_same(child))
+		add_excluded(domain, child);
 	domain->caps_node = mem_strdup(element_attr(element, "caps-node"));
 	domain->caps_ver = mem_strdup(element_attr(element, "caps-ver"));
 	domain->management =

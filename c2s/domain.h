@@ -10,7 +10,8 @@
 
 struct mechanism {
 	char *name;
-	bool plus; /* with channel binding too, as NAME-PLUS */
+	bool plus; /* with channel binding, as NAME-PLUS */
+	bool base; /* without */
 };
 
 struct domain {
@@ -22,6 +23,8 @@ struct domain {
 	bool management; /* an sm of it knows XEP-0198 */
 	struct mechanism *mechanisms;
 	size_t mechanism_count;
+	char **excluded; /* by the configuration; `excluded_count` */
+	size_t excluded_count;
 	char *caps_node, *caps_ver; /* XEP-0115; NULL: not known */
 	/* The sm that was asked and tells of changes; NULL: none yet. */
 	char *asked, *asked_epoch;
@@ -45,6 +48,9 @@ void c2s_domain_moving(struct c2s *c2s, struct domain *domain, bool moving);
 
 /* Points a stream to a domain, or to none (NULL). */
 void c2s_domain_set(struct stream *s, struct domain *domain);
+
+/* Whether the configuration forbids a mechanism that the sm has. */
+bool c2s_domain_excludes(const struct domain *domain, const char *mechanism);
 
 /* Whether an sm offers this mechanism; `binding`: the stream has one. */
 bool c2s_domain_offers(const struct domain *domain, const char *mechanism,

@@ -117,7 +117,9 @@ static void add_mechanisms(const struct stream *s, struct buf *to)
 			if (domain->mechanisms[i].plus && binding)
 				add_mechanism(to, domain->mechanisms[i].name,
 					      "-PLUS");
-			add_mechanism(to, domain->mechanisms[i].name, "");
+			if (domain->mechanisms[i].base)
+				add_mechanism(to, domain->mechanisms[i].name,
+					      "");
 		}
 		buf_add_str(to, "</mechanisms>");
 	}

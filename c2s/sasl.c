@@ -207,7 +207,10 @@ void c2s_sasl_auth(struct stream *s, const struct element *element)
 	}
 	if (!mechanism || !c2s_domain_offers(s->domain, mechanism,
 					     negotiate_has_binding(s))) {
-		fail(s, "invalid-mechanism", NULL);
+		/* Section 6.5.8, if it is there but not allowed. */
+		fail(s, mechanism && c2s_domain_excludes(s->domain, mechanism)
+				? "mechanism-too-weak" : "invalid-mechanism",
+		     NULL);
 		return;
 	}
 	n->mechanism = mem_strdup(mechanism);

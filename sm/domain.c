@@ -237,6 +237,7 @@ static void domain_close(struct sm_domain *domain)
 	domain->ldap = NULL;
 	domain->auth_count = 0;
 	auth_set_free(&set);
+	sasl_domain_close(domain);
 }
 
 static void domain_free(struct sm_domain *domain)
@@ -367,6 +368,7 @@ static void plan_apply(struct sm *sm, struct plan *plan)
 		domain->auth_count = plan->set.count;
 		plan->set = (struct auth_set){ .count = 0 };
 	}
+	sasl_domain_load(sm, domain);
 	if (sm->link != NULL && (plan->added || was_stale))
 		link_bind(sm->link, domain->name);
 	plan->domain = NULL;

@@ -36,6 +36,9 @@ struct exchange {
 	struct buf first;	     /* SCRAM: client-first-message */
 	char *password;		     /* PLAIN; prepared */
 	Gsasl_session *gsasl;	     /* SCRAM */
+	void *data;		     /* of other mechanisms */
+	struct buf output; /* goes with the success */
+	char *principal; /* Kerberos: who the ticket says it is; or NULL */
 	struct auth_request *request; /* under way */
 	size_t auth;		     /* index of the next driver to ask */
 	unsigned rounds;
@@ -52,13 +55,21 @@ struct sasl_mechanism {
 	const char *family; /* the name without -PLUS */
 	enum digest digest; /* SCRAM */
 	bool plus;	    /* needs channel binding */
+	bool binds; /* GS2: tokens are bound to their header */
 	bool needs_tls;
 	unsigned ability; /* of a driver (enum auth_ability) */
+	/* Whether it can be used in the domain; NULL: the ability decides. */
+	bool (*usable)(const struct sm_domain *domain);
+	size_t message_max; /* bytes; 0: the usual */
 	void (*first)(struct exchange *exchange, const char *bytes,
 		      size_t len);
 	void (*next)(struct exchange *exchange, const char *bytes,
 		     size_t len); /* NULL: there is no second message */
+	/* Frees exchange->data, if that is there; or NULL. */
+	void (*release)(struct exchange *exchange);
 };
+
+size_t sasl_mechanism_count(void);
 
 /* NULL: no such mechanism. */
 const struct sasl_mechanism *sasl_mechanism_find(const char *name);
@@ -66,6 +77,13 @@ const struct sasl_mechanism *sasl_mechanism_find(const char *name);
 /* Whether the domain's drivers can serve it. */
 bool sasl_mechanism_offered(const struct sm_domain *domain,
 			    const struct sasl_mechanism *mechanism);
+
+/* Whether the configuration forbids it there. */
+bool sasl_mechanism_excluded(const struct sm_domain *domain,
+			     const struct sasl_mechanism *mechanism);
+
+/* Whether FAMILY-PLUS is offered. */
+bool sasl_plus_offered(const struct sm_domain *domain, const char *family);
 
 /* Of enum auth_ability: what any of the domain's drivers can, and _ALL only
  * if each of them. */
@@ -86,6 +104,12 @@ void exchange_challenge(struct exchange *exchange, const char *bytes,
 /* `bytes` is additional data with the success, len 0: none. */
 void exchange_succeed(struct exchange *exchange, const char *bytes,
 		      size_t len);
+
+/* For mechanisms that know who it is without a password: succeeds if the
+ * domain's drivers know the user (exchange->bare). `output` as above, or
+ * NULL. */
+void exchange_succeed_known(struct exchange *exchange,
+			    const struct buf *output);
 
 enum failure_kind {
 	FAILURE_FREE, /* not the client's guess: answered at once */
@@ -114,5 +138,12 @@ void scram_library_free(struct sasl_library **library);
 void scram_first(struct exchange *exchange, const char *bytes, size_t len);
 void scram_next(struct exchange *exchange, const char *bytes, size_t len);
 void plain_first(struct exchange *exchange, const char *bytes, size_t len);
+
+/* sm/sasl_gssapi.c */
+void gssapi_first(struct exchange *exchange, const char *bytes, size_t len);
+void gssapi_next(struct exchange *exchange, const char *bytes, size_t len);
+void gs2_first(struct exchange *exchange, const char *bytes, size_t len);
+void gs2_next(struct exchange *exchange, const char *bytes, size_t len);
+void gssapi_release(struct exchange *exchange);
 
 #endif

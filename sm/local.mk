@@ -9,10 +9,12 @@ sm_libsm_a_SOURCES =
 
 # The option tables, also for whoever checks a configuration.
 sm_libsmoptions_a_SOURCES = sm/options.c sm/options.h \
+	sm/sasl_options.c sm/sasl_options.h \
+	sm/kerberos_map.c sm/kerberos_map.h \
 	storage/ldap_options.c storage/ldap_options.h
 
 # What a program that has the role links with.
-SM_LIBS = sm/libsm.a sm/libsmoptions.a $(STORAGE_LIBS) $(GSASL_LIBS)
+SM_LIBS = sm/libsm.a sm/libsmoptions.a $(STORAGE_LIBS) $(GSASL_LIBS) $(KERBEROS_LIBS)
 
 sbin_PROGRAMS += chappe-sm
 chappe_sm_SOURCES = sm/main.c
@@ -46,6 +48,13 @@ sm_libsm_a_SOURCES += sm/sasl.c sm/sasl.h sm/exchange.h
 sm_libsm_a_SOURCES += sm/sasl_mechanisms.c
 sm_libsm_a_SOURCES += sm/sasl_scram.c
 sm_libsm_a_SOURCES += sm/sasl_plain.c
+sm_libsm_a_SOURCES += sm/sasl_gssapi.c
+sm_libsm_a_SOURCES += sm/sasl_known.c
+if KERBEROS
+sm_libsm_a_SOURCES += sm/kerberos.c sm/kerberos.h
+else
+sm_libsm_a_SOURCES += sm/kerberos_none.c sm/kerberos.h
+endif
 sm_libsm_a_SOURCES += sm/throttle.c sm/throttle.h
 sm_libsm_a_SOURCES += sm/admin.c sm/admin.h
 sm_libsm_a_SOURCES += sm/admin_user.c

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "sm/sasl_options.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/role/config_check.h"
@@ -142,6 +143,8 @@ static int check_domain(const struct config *config,
 	    config_find(config, "ldap", ldap) == NULL)
 		return error_set(err, "auth: there is no section ldap \"%s\"",
 				 ldap);
+	if (sasl_options_check(options, err) != 0)
+		return -1;
 	return check_contacts(options, err);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sm/exchange.h"
+#include "sm/kerberos.h"
 #include "sm/throttle.h"
 #include "sm/ticket.h"
 #include "util/base/mem.h"
@@ -46,6 +47,10 @@ void exchange_bury(struct exchange *exchange)
 {
 	if (exchange->gsasl != NULL)
 		gsasl_finish(exchange->gsasl);
+	if (exchange->mechanism->release != NULL)
+		exchange->mechanism->release(exchange);
+	mem_free(exchange->principal);
+	buf_free(&exchange->output);
 	mem_free(exchange->id);
 	mem_free(exchange->c2s);
 	mem_free(exchange->address);
@@ -99,6 +104,7 @@ static void log_failure(const struct exchange *exchange,
 	log_info(exchange->sm->log, event,
 		 LOG_S("session", exchange->id), LOG_S("jid", exchange->bare),
 		 LOG_S("domain", exchange->domain->name),
+		 LOG_S("principal", exchange->principal),
 		 LOG_S("address", exchange->address),
 		 LOG_S("mechanism", exchange->mechanism->name),
 		 LOG_S("condition", condition), LOG_S("reason", reason));
@@ -164,6 +170,7 @@ void exchange_succeed(struct exchange *exchange, const char *bytes, size_t len)
 	sm->stats.auth_success++;
 	log_info(sm->log, "auth.success", LOG_S("session", exchange->id),
 		 LOG_S("jid", exchange->bare),
+		 LOG_S("principal", exchange->principal),
 		 LOG_S("address", exchange->address),
 		 LOG_S("mechanism", exchange->mechanism->name));
 	throttle_succeeded(sm->throttle, exchange->bare, exchange->address,
@@ -241,11 +248,11 @@ int exchange_identify(struct exchange *exchange, const char *name,
 
 /* Decodes the text of an element; -1: it is not base64. The bytes are followed
  * by a NUL. */
-static int decode(struct buf *to, const char *text)
+static int decode(struct buf *to, const char *text, size_t max)
 {
 	if (str_equal(text, "="))
 		return 0;
-	if (strlen(text) > 2 * MESSAGE_MAX)
+	if (strlen(text) > 2 * max)
 		return -1;
 	return base64_decode(to, text, strlen(text));
 }
@@ -254,6 +261,8 @@ static void exchange_message(struct exchange *exchange, const char *text)
 {
 	const struct sasl_mechanism *mechanism = exchange->mechanism;
 	bool first = exchange->state == EXCHANGE_FIRST;
+	size_t max = mechanism->message_max > 0 ? mechanism->message_max
+						: MESSAGE_MAX;
 	struct buf bytes = { .len = 0 };
 
 	exchange->state = EXCHANGE_BUSY;
@@ -261,10 +270,10 @@ static void exchange_message(struct exchange *exchange, const char *text)
 	if (exchange->rounds > (unsigned)exchange->sm->options->auth_rounds)
 		exchange_fail(exchange, FAILURE_COUNTED, "not-authorized",
 			      "too many rounds");
-	else if (decode(&bytes, text) != 0)
+	else if (decode(&bytes, text, max) != 0)
 		exchange_fail(exchange, FAILURE_FREE, "incorrect-encoding",
 			      NULL);
-	else if (bytes.len > MESSAGE_MAX)
+	else if (bytes.len > max)
 		exchange_fail(exchange, FAILURE_FREE, "malformed-request",
 			      NULL);
 	else if (first)
@@ -311,6 +320,8 @@ static const char *mechanism_problem(const struct exchange *exchange)
 {
 	const struct sasl_mechanism *mechanism = exchange->mechanism;
 
+	if (sasl_mechanism_excluded(exchange->domain, mechanism))
+		return "mechanism-too-weak";
 	if (!sasl_mechanism_offered(exchange->domain, mechanism))
 		return "invalid-mechanism";
 	if (mechanism->needs_tls && exchange->tls == NULL)
@@ -433,4 +444,5 @@ void sasl_free(struct sm *sm)
 {
 	scram_library_free(&sm->sasl);
 	throttle_free(&sm->throttle);
+	kerberos_pool_free(&sm->kerberos);
 }

@@ -26,6 +26,11 @@ bool sasl_is_control(const char *name);
  * temporary-auth-failure. */
 void sasl_domain_changed(struct sm *sm, const struct sm_domain *domain);
 
+/* Takes over what the domain's options say, at each load; what is not to be had
+ * is logged, and not offered. */
+void sasl_domain_load(struct sm *sm, struct sm_domain *domain);
+void sasl_domain_close(struct sm_domain *domain);
+
 /* Tells all c2s that asked what each domain offers now. */
 void sasl_push_mechanisms(struct sm *sm);
 void sasl_askers_free(struct sm_domain *domain);

@@ -19,7 +19,27 @@ struct asker {
 	struct asker *next;
 };
 
+/* Tickets of Windows domains hold the groups of their owner. */
+#define TICKET_MAX 65536
+
+static bool has_keytab(const struct sm_domain *domain)
+{
+	return domain->kerberos != NULL;
+}
+
 static const struct sasl_mechanism mechanisms[] = {
+	{ .name = "GS2-KRB5-PLUS", .family = "GS2-KRB5", .plus = true,
+	  .binds = true, .needs_tls = true, .usable = has_keytab,
+	  .message_max = TICKET_MAX, .first = gs2_first, .next = gs2_next,
+	  .release = gssapi_release },
+	{ .name = "GS2-KRB5", .family = "GS2-KRB5", .binds = true,
+	  .needs_tls = true, .usable = has_keytab,
+	  .message_max = TICKET_MAX, .first = gs2_first, .next = gs2_next,
+	  .release = gssapi_release },
+	{ .name = "GSSAPI", .family = "GSSAPI", .needs_tls = true,
+	  .usable = has_keytab, .message_max = TICKET_MAX,
+	  .first = gssapi_first, .next = gssapi_next,
+	  .release = gssapi_release },
 	{ .name = "SCRAM-SHA-256-PLUS", .family = "SCRAM-SHA-256",
 	  .digest = DIGEST_SHA256, .plus = true, .needs_tls = true,
 	  .ability = AUTH_CAN_SCRAM,
@@ -40,6 +60,11 @@ static const struct sasl_mechanism mechanisms[] = {
 
 #define MECHANISMS (sizeof(mechanisms) / sizeof(*mechanisms))
 
+size_t sasl_mechanism_count(void)
+{
+	return MECHANISMS;
+}
+
 const struct sasl_mechanism *sasl_mechanism_find(const char *name)
 {
 	for (size_t i = 0; i < MECHANISMS; i++) {
@@ -47,16 +72,6 @@ const struct sasl_mechanism *sasl_mechanism_find(const char *name)
 			return &mechanisms[i];
 	}
 	return NULL;
-}
-
-static bool has_plus(const char *family)
-{
-	for (size_t i = 0; i < MECHANISMS; i++) {
-		if (mechanisms[i].plus &&
-		    str_equal(mechanisms[i].family, family))
-			return true;
-	}
-	return false;
 }
 
 unsigned sasl_abilities(const struct sm_domain *domain)
@@ -75,7 +90,54 @@ unsigned sasl_abilities(const struct sm_domain *domain)
 bool sasl_mechanism_offered(const struct sm_domain *domain,
 			    const struct sasl_mechanism *mechanism)
 {
+	if (sasl_mechanism_excluded(domain, mechanism))
+		return false;
+	if (mechanism->usable != NULL)
+		return mechanism->usable(domain);
 	return (sasl_abilities(domain) & mechanism->ability) != 0;
+}
+
+bool sasl_mechanism_excluded(const struct sm_domain *domain,
+			     const struct sasl_mechanism *mechanism)
+{
+	char *const *allowed = domain->options->mechanisms;
+
+	if (allowed == NULL || *allowed == NULL)
+		return false;
+	for (; *allowed != NULL; allowed++) {
+		if (str_equal(*allowed, mechanism->name))
+			return false;
+	}
+	return true;
+}
+
+bool sasl_plus_offered(const struct sm_domain *domain, const char *family)
+{
+	for (size_t i = 0; i < MECHANISMS; i++) {
+		if (mechanisms[i].plus &&
+		    str_equal(mechanisms[i].family, family))
+			return sasl_mechanism_offered(domain, &mechanisms[i]);
+	}
+	return false;
+}
+
+/* Both forms of a mechanism are one element. */
+static void write_offered(const struct sm_domain *domain,
+			  const struct sasl_mechanism *mechanism,
+			  struct element *element)
+{
+	bool offered = sasl_mechanism_offered(domain, mechanism);
+	bool plus = sasl_plus_offered(domain, mechanism->family);
+	struct element *child;
+
+	if (!offered && !plus)
+		return;
+	child = element_add(element, "mechanism", NS_LINK);
+	element_set_attr(child, "name", mechanism->name);
+	if (plus)
+		element_set_attr(child, "plus", offered ? "true" : "only");
+	if (mechanism->needs_tls)
+		element_set_attr(child, "tls", "true");
 }
 
 void sasl_mechanisms_write(const struct sm_domain *domain,
@@ -83,17 +145,13 @@ void sasl_mechanisms_write(const struct sm_domain *domain,
 {
 	for (size_t i = 0; i < MECHANISMS; i++) {
 		const struct sasl_mechanism *mechanism = &mechanisms[i];
-		struct element *child;
 
-		if (mechanism->plus ||
-		    !sasl_mechanism_offered(domain, mechanism))
-			continue;
-		child = element_add(element, "mechanism", NS_LINK);
-		element_set_attr(child, "name", mechanism->name);
-		if (has_plus(mechanism->family))
-			element_set_attr(child, "plus", "true");
-		if (mechanism->needs_tls)
-			element_set_attr(child, "tls", "true");
+		if (!mechanism->plus)
+			write_offered(domain, mechanism, element);
+		if (sasl_mechanism_excluded(domain, mechanism))
+			element_set_attr(element_add(element, "excluded",
+						     NS_LINK),
+					 "name", mechanism->name);
 	}
 }
 

@@ -58,8 +58,9 @@ static Gsasl_session *scram_session(const struct exchange *exchange)
 {
 	Gsasl_session *gsasl = unbound_session(exchange);
 
-	if (gsasl == NULL)
-		return NULL;
+	if (gsasl == NULL ||
+	    !sasl_plus_offered(exchange->domain, exchange->mechanism->family))
+		return gsasl;
 	/* Also without -PLUS: then a client that says it could have, but
 	 * was not offered it (flag "y"), has been lied to by somebody in
 	 * between, and is refused (RFC 5802 section 6). */

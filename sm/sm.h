@@ -43,6 +43,7 @@ struct sm_domain {
 	char *auth_options;		      /* what they were opened with */
 	void *ldap;			      /* section of the same, or NULL */
 	size_t auth_count;
+	struct kerberos_acceptor *kerberos; /* NULL: no keytab */
 	struct asker *askers; /* c2s that asked for <link:mechanisms/> */
 	bool stale;	      /* not in the new configuration */
 	UT_hash_handle hh;
@@ -86,6 +87,7 @@ struct sm {
 	struct exchange *exchanges;	 /* sm/sasl.c: by session id */
 	struct sasl_library *sasl;	 /* sm/sasl_scram.c */
 	struct throttle *throttle;	 /* sm/throttle.c */
+	struct kerberos_pool *kerberos;	 /* sm/kerberos.c; NULL: no keytab */
 	size_t commands;		 /* sm/admin.c: not yet answered */
 	struct buf out;			 /* for the payload being sent */
 	void **module_data;		 /* one for each of sm_modules */

@@ -85,6 +85,7 @@ class Chappe:
         self.certificates = {}
         self.build = BUILD
         self.expect_crash = set()
+        self.more_environment = {}
 
     def __enter__(self):
         return self
@@ -177,7 +178,7 @@ class Chappe:
     # -- processes ----------------------------------------------------------
 
     def environment(self):
-        env = dict(os.environ)
+        env = {**os.environ, **self.more_environment}
         env["CHAPPE_CONF"] = str(self.conf_path)
         env["ASAN_OPTIONS"] = "detect_leaks=1:exitcode=99"
         env["UBSAN_OPTIONS"] = ("print_stacktrace=1:halt_on_error=1:"

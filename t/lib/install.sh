@@ -11,7 +11,8 @@ TEST_PACKAGES="libcmocka-dev python3 python3-slixmpp python3-aioxmpp
 	python3-pytest python3-pytest-xdist go-sendxmpp profanity biboumi tmux
 	mandoc sqlite3 gnutls-bin procps iproute2 git xz-utils util-linux
 	libpq-dev postgresql pgbouncer prosody lua-unbound ejabberd knot
-	libldap-dev slapd ldap-utils"
+	libldap-dev slapd ldap-utils libkrb5-dev krb5-kdc krb5-admin-server
+	krb5-user python3-gssapi python3-kerberos"
 
 # Prints those of the packages that are not installed.
 missing_packages() {

@@ -37,7 +37,7 @@ t_sim_sim_LDADD = router/librouter.a router/libroptions.a \
 	c2s/libc2s.a c2s/libc2soptions.a sm/libsm.a sm/libsmoptions.a \
 	storage/libstorage.a util/role/librole.a util/xmpp/libxmpp.a \
 	t/sim/libsimnet.a util/base/libbase.a $(GNUTLS_LIBS) \
-	$(XML_LIBS) $(IDN_LIBS) $(CONFUSE_LIBS) $(GSASL_LIBS)
+	$(XML_LIBS) $(IDN_LIBS) $(CONFUSE_LIBS) $(GSASL_LIBS) $(KERBEROS_LIBS)
 
 TESTS += t/sim/sim
 

@@ -64,3 +64,7 @@ t_unit_test_session_LDADD = $(SM_LIBS) $(CMOCKA_LIBS)
 UNIT_TESTS += t/unit/test_route
 t_unit_test_route_SOURCES = t/unit/test_route.c $(CORE_WORLD)
 t_unit_test_route_LDADD = $(SM_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_kerberos_map
+t_unit_test_kerberos_map_SOURCES = t/unit/test_kerberos_map.c
+t_unit_test_kerberos_map_LDADD = sm/libsmoptions.a $(ROLE_LIBS) $(CMOCKA_LIBS)

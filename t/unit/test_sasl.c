@@ -11,7 +11,8 @@
 #include <cmocka.h>
 #include <gsasl.h>
 
-#include "sm/sasl.h"
+#include "sm/exchange.h"
+#include "sm/sasl_options.h"
 #include "t/unit/core_world.h"
 #include "util/base/crypto.h"
 #include "util/base/mem.h"
@@ -375,6 +376,18 @@ static void test_mechanisms(void **state)
 	core_free(&core);
 }
 
+/* What the configuration may name is what there is. */
+static void test_names(void **state)
+{
+	size_t count = 0;
+
+	(void)state;
+	while (sasl_mechanism_names[count] != NULL)
+		assert_non_null(
+			sasl_mechanism_find(sasl_mechanism_names[count++]));
+	assert_int_equal(count, sasl_mechanism_count());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +397,7 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_throttled),
 		cmocka_unit_test(test_mechanisms),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

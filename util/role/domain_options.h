@@ -19,6 +19,10 @@ struct domain_options {
 	char *ldap;    /* title of a section; NULL: "main" */
 	char *storage; /* NULL: the one of the sm */
 	bool registration;
+	char **mechanisms; /* NULL or empty: all that there are */
+	char *keytab;	   /* NULL: no Kerberos */
+	char **kerberos_realm; /* NULL: the domain in capitals */
+	char **kerberos_map;   /* sm/kerberos_map.h */
 	/* sm: XEP-0157, URIs; NULL when there are none. */
 	char **contact_abuse, **contact_admin, **contact_feedback;
 	char **contact_sales, **contact_security, **contact_support;
