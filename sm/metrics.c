@@ -63,6 +63,18 @@ static void write_offline(struct buf *to, const struct sm_stats *stats)
 			stats->offline_refused);
 }
 
+static void write_reports(struct buf *to, const struct sm_stats *stats)
+{
+	static const char name[] = "chappe_sm_reports_total";
+
+	metrics_family(to, name, "counter",
+		       "Addresses that users reported, by reason.");
+	metrics_sample(to, name, "reason=\"spam\"",
+		       (double)stats->reports_spam);
+	metrics_sample(to, name, "reason=\"abuse\"",
+		       (double)stats->reports_abuse);
+}
+
 /* All stores together. */
 static void write_storage(struct buf *to, const struct sm *sm)
 {
@@ -118,6 +130,7 @@ void sm_metrics(void *state, struct buf *to)
 	metrics_counter(to, "chappe_sm_repeats_total",
 			"Stanzas that came once more, and were dropped.",
 			stats->repeats);
+	write_reports(to, stats);
 	write_auth(to, stats);
 	write_sessions(to, stats);
 	write_offline(to, stats);

@@ -78,6 +78,12 @@ struct sm_module {
 	const struct iq_handler *iq; /* ends with kind 0 */
 	size_t data_size;	     /* per sm, zeroed */
 	size_t user_size, session_size;
+	/* A small document of each user that is read with him, by this key
+	 * under STORAGE_KIND_ACTIVE; empty text when there is none. It comes
+	 * before user_loaded, and again when the user is loaded anew. */
+	const char *document;
+	void (*document_loaded)(struct user *user, const char *data,
+				size_t len);
 	int (*start)(struct sm *sm, struct error *err);
 	void (*stop)(struct sm *sm);
 	void (*user_loaded)(struct user *user);
@@ -88,6 +94,16 @@ struct sm_module {
 	/* The session's first available presence with a priority of 0 or more,
 	 * and each change from a negative one. */
 	void (*session_ready)(struct session *session);
+	/* What must survive the sm that holds the session: added to the
+	 * element that c2s keeps as children in a namespace of the module's
+	 * own, and read from there. It is read as anything from outside. */
+	void (*session_save)(const struct session *session,
+			     struct element *snapshot);
+	void (*session_restore)(struct session *session,
+				const struct element *snapshot);
+	/* A stanza for a user, whoever sent it, before anything else is done
+	 * with it; DONE: the module took care of it (and of its answer). */
+	enum verdict (*incoming)(struct task *task);
 	/* A stanza of a client on its way out; DONE: the module took care of
 	 * it (and of its answer), the core frees it. */
 	enum verdict (*outgoing)(struct session *session,

@@ -5,7 +5,8 @@
 #include "sm/modules.h"
 
 const struct sm_module *const sm_modules[] = {
-	&sm_module_iq,	     &sm_module_roster,	  &sm_module_disco,
+	&sm_module_iq,	     &sm_module_blocking, &sm_module_roster,
+	&sm_module_disco,
 	&sm_module_ping,     &sm_module_version,  &sm_module_time,
 	&sm_module_last,     &sm_module_private,  &sm_module_vcard,
 	&sm_module_register, &sm_module_offline,  &sm_module_contact,

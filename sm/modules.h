@@ -20,5 +20,6 @@ extern const struct sm_module sm_module_offline;
 extern const struct sm_module sm_module_register;
 extern const struct sm_module sm_module_contact;
 extern const struct sm_module sm_module_session;
+extern const struct sm_module sm_module_blocking;
 
 #endif

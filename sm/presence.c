@@ -8,6 +8,7 @@
  */
 #include "sm/presence.h"
 
+#include "sm/blocklist.h"
 #include "sm/module.h"
 #include "sm/subscribe.h"
 #include "util/base/str.h"
@@ -68,7 +69,8 @@ static void broadcast(struct session *session, const struct stanza *stanza,
 	struct session *other;
 
 	HASH_ITER(hh, user->roster, contact, next) {
-		if (contact->item.subscription & SUBSCRIPTION_FROM)
+		if ((contact->item.subscription & SUBSCRIPTION_FROM) &&
+		    !blocklist_has_text(user, contact->item.jid))
 			send_copy(session->sm, stanza, contact->item.jid, work);
 	}
 	DL_FOREACH(user->sessions, other) {
@@ -84,7 +86,8 @@ static void probe_contacts(struct session *session, struct work *work)
 	struct contact *contact, *next;
 
 	HASH_ITER(hh, session->user->roster, contact, next) {
-		if (contact->item.subscription & SUBSCRIPTION_TO)
+		if ((contact->item.subscription & SUBSCRIPTION_TO) &&
+		    !blocklist_has_text(session->user, contact->item.jid))
 			route_stanza(session->sm,
 				     presence_new(jid_full(session->jid),
 						  contact->item.jid, "probe"),

@@ -56,6 +56,7 @@ struct sm_stats {
 	uint64_t auth_success, auth_failure, auth_unavailable, auth_throttled;
 	uint64_t offline_stored, offline_delivered, offline_refused;
 	uint64_t repeats;
+	uint64_t reports_spam, reports_abuse;
 	uint64_t sessions_opened, sessions_reopened, sessions_lost;
 };
 

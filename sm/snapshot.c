@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sm/management.h"
+#include "sm/module.h"
 #include "util/base/crypto.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -51,6 +52,12 @@ void snapshot_write(const struct session *session, struct buf *to)
 				 "jid", directed->jid);
 	}
 	management_write(session, root);
+	for (size_t i = 0; i < session->sm->module_count; i++) {
+		const struct sm_module *module = session->sm->modules[i];
+
+		if (module->session_save != NULL)
+			module->session_save(session, root);
+	}
 	stanza_write(snapshot, to);
 	stanza_free(&snapshot);
 }
@@ -150,6 +157,12 @@ int snapshot_read(struct session *session, const char *xml, size_t len)
 				 jid_full(session->jid));
 	}
 	read_directed(session, root);
+	for (size_t i = 0; i < session->sm->module_count; i++) {
+		const struct sm_module *module = session->sm->modules[i];
+
+		if (module->session_restore != NULL)
+			module->session_restore(session, root);
+	}
 	stanza_free(&snapshot);
 	return 0;
 }

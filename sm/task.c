@@ -5,7 +5,7 @@
  */
 #include "sm/route.h"
 
-#include "sm/session.h"
+#include "sm/module.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
@@ -75,6 +75,19 @@ static void task_to_server(struct sm *sm, struct task *task)
 	}
 }
 
+/* True: a module took care of it. */
+static bool is_stopped(struct task *task)
+{
+	struct sm *sm = task->sm;
+
+	for (size_t i = 0; i < sm->module_count; i++) {
+		if (sm->modules[i]->incoming != NULL &&
+		    sm->modules[i]->incoming(task) == DONE)
+			return true;
+	}
+	return false;
+}
+
 static void task_to_user(struct task *task)
 {
 	/* While it waited, the user may have become another's. */
@@ -87,6 +100,8 @@ static void task_to_user(struct task *task)
 		task->sm->stats.repeats++;
 		return;
 	}
+	if (is_stopped(task))
+		return;
 	switch (stanza_kind(task->stanza)) {
 	case 0:
 		message_to_user(task);

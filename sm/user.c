@@ -306,6 +306,28 @@ static void loading_ask_auth(struct loading *loading)
 		loading_done(loading, USER_READY);
 }
 
+/* `result` NULL: there are none any more. */
+static void read_documents(struct user *user,
+			   const struct storage_result *result)
+{
+	struct sm *sm = user->sm;
+
+	for (size_t i = 0; i < sm->module_count; i++) {
+		const struct sm_module *module = sm->modules[i];
+		const struct storage_document *found = NULL;
+
+		if (module->document == NULL)
+			continue;
+		for (size_t k = 0; result && k < result->document_count; k++) {
+			if (str_equal(result->documents[k].key,
+				      module->document))
+				found = &result->documents[k];
+		}
+		module->document_loaded(user, found != NULL ? found->data : "",
+					found != NULL ? found->len : 0);
+	}
+}
+
 static void loading_storage_done(const struct storage_result *result,
 				 void *ctx)
 {
@@ -327,6 +349,7 @@ static void loading_storage_done(const struct storage_result *result,
 	user->offline_count = result->offline_count;
 	roster_free(user);
 	roster_load(user, result);
+	read_documents(user, result);
 	if (user->has_account)
 		loading_done(loading, USER_READY);
 	else
@@ -399,6 +422,7 @@ void user_removed(struct user *user)
 	user->has_account = false;
 	user->offline_count = 0;
 	roster_free(user);
+	read_documents(user, NULL);
 	user_unpin(user);
 }
 

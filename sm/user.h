@@ -46,6 +46,7 @@ struct user {
 	struct timer idle;
 	struct ended *ended; /* sm/management_resume.c; NULL: none */
 	struct copies *copies; /* sm/copies.c; NULL: none */
+	struct blocked *blocklist; /* sm/blocklist.c; NULL: empty */
 	void **module_data; /* zeroed blocks of sm_module.user_size */
 	UT_hash_handle hh; /* by bare JID text */
 };

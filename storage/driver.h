@@ -13,7 +13,7 @@
 
 /* Grows whenever this header or storage.h changes what a driver sees; an
  * object with another number is refused. */
-#define STORAGE_DRIVER_ABI 1
+#define STORAGE_DRIVER_ABI 2
 
 enum storage_op {
 	STORAGE_OP_ACCOUNT_GET,
@@ -97,5 +97,10 @@ void storage_request_reason(struct storage_request *request,
 
 /* Frees what the result holds, for an attempt that is made again. */
 void storage_result_clear(struct storage_result *result);
+
+/* Overwrites `to`, without freeing what was there, by a copy of all that
+ * `from` holds. */
+void storage_result_copy(struct storage_result *to,
+			 const struct storage_result *from);
 
 #endif

@@ -55,9 +55,59 @@ void storage_result_clear(struct storage_result *result)
 		if (result->names != NULL)
 			mem_free(result->names[i]);
 	}
+	for (size_t i = 0; i < result->document_count; i++) {
+		mem_free(result->documents[i].key);
+		mem_free(result->documents[i].data);
+	}
+	mem_free(result->documents);
 	mem_free(result->roster);
 	mem_free(result->messages);
 	mem_free(result->names);
 	mem_free(result->data);
 	mem_wipe(result, sizeof(*result));
+}
+
+static void copy_rows(struct storage_result *to,
+		      const struct storage_result *from)
+{
+	size_t count = from->count;
+
+	if (from->roster != NULL)
+		to->roster = mem_calloc(count + 1, sizeof(*to->roster));
+	if (from->messages != NULL)
+		to->messages = mem_calloc(count + 1, sizeof(*to->messages));
+	if (from->names != NULL)
+		to->names = mem_calloc(count + 1, sizeof(*to->names));
+	for (size_t i = 0; i < count; i++) {
+		if (from->roster != NULL)
+			roster_item_copy(&to->roster[i], &from->roster[i]);
+		if (from->names != NULL)
+			to->names[i] = mem_strdup(from->names[i]);
+		if (from->messages == NULL)
+			continue;
+		to->messages[i] = from->messages[i];
+		to->messages[i].stanza = mem_dup(from->messages[i].stanza,
+						 from->messages[i].len + 1);
+	}
+}
+
+void storage_result_copy(struct storage_result *to,
+			 const struct storage_result *from)
+{
+	*to = *from;
+	if (from->data != NULL)
+		to->data = mem_dup(from->data, from->data_len + 1);
+	if (from->documents != NULL)
+		to->documents = mem_calloc(from->document_count + 1,
+					   sizeof(*to->documents));
+	for (size_t i = 0; i < from->document_count; i++) {
+		const struct storage_document *document = &from->documents[i];
+
+		to->documents[i] = (struct storage_document){
+			.key = mem_strdup(document->key),
+			.data = mem_dup(document->data, document->len + 1),
+			.len = document->len,
+		};
+	}
+	copy_rows(to, from);
 }

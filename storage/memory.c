@@ -206,6 +206,37 @@ static enum storage_status account_list(struct memory_store *store,
 
 /* -- rosters ------------------------------------------------------------- */
 
+static void *bytes_copy(const char *bytes, size_t len)
+{
+	char *copy = mem_alloc(len + 1);
+
+	if (len > 0)
+		memcpy(copy, bytes, len);
+	return copy;
+}
+
+static void load_active(const struct owner *owner,
+			struct storage_result *result)
+{
+	const struct document *document;
+	int count;
+
+	DL_COUNT(owner->documents, document, count);
+	result->documents =
+		mem_calloc((size_t)count + 1, sizeof(*result->documents));
+	DL_FOREACH(owner->documents, document) {
+		if (!str_equal(document->kind, STORAGE_KIND_ACTIVE))
+			continue;
+		result->documents[result->document_count++] =
+			(struct storage_document){
+				.key = mem_strdup(document->key),
+				.data = bytes_copy(document->data,
+						   document->len),
+				.len = document->len,
+			};
+	}
+}
+
 static enum storage_status load(struct memory_store *store,
 				struct storage_request *request)
 {
@@ -221,6 +252,7 @@ static enum storage_status load(struct memory_store *store,
 	result->roster_version = owner->roster_version;
 	DL_COUNT(owner->messages, message, count);
 	result->offline_count = (size_t)count;
+	load_active(owner, result);
 	DL_COUNT(owner->roster, contact, count);
 	result->roster = mem_calloc((size_t)count + 1, sizeof(*result->roster));
 	DL_FOREACH(owner->roster, contact)
@@ -342,15 +374,6 @@ static struct document *document_find(struct owner *owner,
 			return document;
 	}
 	return NULL;
-}
-
-static void *bytes_copy(const char *bytes, size_t len)
-{
-	char *copy = mem_alloc(len + 1);
-
-	if (len > 0)
-		memcpy(copy, bytes, len);
-	return copy;
 }
 
 static enum storage_status document_get(struct memory_store *store,

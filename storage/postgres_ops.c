@@ -231,6 +231,21 @@ static void got_load(struct pg_job *job, const PGresult *rows)
 	result->offline_count = (size_t)get_number(rows, 0, 2);
 }
 
+static void got_active(struct pg_job *job, const PGresult *rows)
+{
+	struct storage_result *result = &job->request->result;
+
+	result->document_count = (size_t)PQntuples(rows);
+	result->documents = mem_calloc(result->document_count,
+				       sizeof(*result->documents));
+	for (size_t i = 0; i < result->document_count; i++) {
+		struct storage_document *document = &result->documents[i];
+
+		document->key = get_text(rows, (int)i, 0, NULL);
+		document->data = get_text(rows, (int)i, 1, &document->len);
+	}
+}
+
 static char **get_groups(const PGresult *rows, int row, int column)
 {
 	const char *names = PQgetvalue(rows, row, column);
@@ -414,7 +429,8 @@ static const struct pg_op pg_ops[STORAGE_OP_COUNT] = {
 	[STORAGE_OP_ACCOUNT_LIST] =
 		{ 1, { { SQL_ACCOUNT_LIST, add_page, got_names } } },
 	[STORAGE_OP_LOAD] =
-		{ 2, { { SQL_LOAD, NULL, got_load },
+		{ 3, { { SQL_LOAD, NULL, got_load },
+		       { SQL_ACTIVE_LIST, NULL, got_active },
 		       { SQL_ROSTER_LIST, NULL, got_roster } } },
 	[STORAGE_OP_ROSTER_PUT] =
 		{ 2, { { SQL_ROSTER_PUT, add_item, NULL },

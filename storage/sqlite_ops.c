@@ -263,6 +263,24 @@ static int load_roster(struct sqlite_db *db, struct storage_request *request)
 	return row;
 }
 
+static int load_active(struct sqlite_db *db, struct storage_request *request)
+{
+	sqlite3_stmt *statement = statement_of(db, SQL_ACTIVE_LIST, request);
+	struct storage_result *result = &request->result;
+	struct storage_document *document;
+	int row;
+
+	while ((row = sqlite_db_step(db, statement)) > 0) {
+		result->documents = mem_realloc(result->documents,
+						result->document_count + 1,
+						sizeof(*result->documents));
+		document = &result->documents[result->document_count++];
+		document->key = column_text(statement, 0, NULL);
+		document->data = column_text(statement, 1, &document->len);
+	}
+	return row;
+}
+
 static int load(struct sqlite_db *db, struct storage_request *request)
 {
 	sqlite3_stmt *statement = statement_of(db, SQL_LOAD, request);
@@ -273,6 +291,8 @@ static int load(struct sqlite_db *db, struct storage_request *request)
 	result->has_account = sqlite3_column_int(statement, 0) != 0;
 	result->roster_version = (uint64_t)sqlite3_column_int64(statement, 1);
 	result->offline_count = (size_t)sqlite3_column_int64(statement, 2);
+	if (load_active(db, request) < 0)
+		return -1;
 	return load_roster(db, request);
 }
 

@@ -45,6 +45,9 @@ const char *const sql_statements[SQL_STATEMENT_COUNT] = {
 		"SELECT (SELECT 1 FROM account WHERE owner = ?1),"
 		" (SELECT version FROM roster_version WHERE owner = ?1),"
 		" (SELECT count(*) FROM offline WHERE owner = ?1)",
+	[SQL_ACTIVE_LIST] =
+		"SELECT name, data FROM document"
+		" WHERE owner = ?1 AND kind = 'active' ORDER BY name",
 	[SQL_ROSTER_LIST] =
 		"SELECT contact, name, group_names, subscription, ask,"
 		" approved, listed, request FROM roster WHERE owner = ?1"

@@ -81,6 +81,13 @@ struct offline_message {
 	size_t len;
 };
 
+/* A document that comes with a user's active data. */
+struct storage_document {
+	char *key;
+	char *data; /* bytes and a NUL */
+	size_t len;
+};
+
 /* What the callback sees; owned by the storage, valid during the callback.
  * Only the members that the operation names are filled, and only with
  * STORAGE_OK. */
@@ -93,6 +100,8 @@ struct storage_result {
 	struct roster_item *roster; /* load: `count` items */
 	uint64_t roster_version;    /* load; 0: never changed */
 	size_t offline_count;	    /* load */
+	struct storage_document *documents; /* load: `document_count` */
+	size_t document_count;
 	struct offline_message *messages; /* offline_list: `count` */
 	char *data;		    /* document_get: bytes and a NUL */
 	size_t data_len;
@@ -168,10 +177,14 @@ struct storage_request *storage_account_list(struct storage *storage,
 
 /* -- a user's active data ------------------------------------------------ */
 
+/* Small documents of this kind come with storage_load(). */
+#define STORAGE_KIND_ACTIVE "active"
+
 /* All that an sm needs when a user becomes active, in one round trip: whether
  * there is an account, the roster (in order of the contacts' bytes) with its
- * version, the number of offline messages. OK with an empty roster for
- * somebody unknown. */
+ * version, the number of offline messages, the documents of the kind
+ * STORAGE_KIND_ACTIVE (in order of their keys' bytes). OK with an empty roster
+ * for somebody unknown. */
 struct storage_request *storage_load(struct storage *storage,
 				     const char *owner, storage_done_cb *done,
 				     void *ctx);

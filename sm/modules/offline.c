@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sm/blocklist.h"
 #include "sm/management.h"
 #include "sm/modules.h"
 #include "sm/stamp.h"
@@ -317,7 +318,11 @@ static void send_one(struct flood *flood, const struct offline_message *message,
 		return;
 	}
 	held = element_child(stanza->root, "held", NS_HELD);
-	if (is_new(flood, held, work)) {
+	/* Its sender may have been blocked since (XEP-0191). */
+	if (blocklist_has_text(user, element_attr(stanza->root, "from"))) {
+		log_debug(sm->log, "offline.blocked",
+			  LOG_S("user", jid_bare(user->jid)));
+	} else if (is_new(flood, held, work)) {
 		const char *origin =
 			held != NULL ? element_attr(held, "origin") : NULL;
 

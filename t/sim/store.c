@@ -102,40 +102,6 @@ static void answer(struct call *call, enum storage_status status)
 		 later(call->db, &call->store->last_answer), on_answer);
 }
 
-static void copy_result(struct storage_result *to,
-			const struct storage_result *from)
-{
-	char reason[sizeof(to->reason)];
-
-	memcpy(reason, from->reason, sizeof(reason));
-	*to = *from;
-	memcpy(to->reason, reason, sizeof(reason));
-	if (from->data) {
-		to->data = mem_alloc(from->data_len + 1);
-		memcpy(to->data, from->data, from->data_len);
-	}
-	if (from->roster) {
-		to->roster = mem_calloc(from->count + 1, sizeof(*to->roster));
-		for (size_t i = 0; i < from->count; i++)
-			roster_item_copy(&to->roster[i], &from->roster[i]);
-	}
-	if (from->messages) {
-		to->messages = mem_calloc(from->count + 1,
-					  sizeof(*to->messages));
-		for (size_t i = 0; i < from->count; i++) {
-			to->messages[i] = from->messages[i];
-			to->messages[i].stanza =
-				mem_strndup(from->messages[i].stanza,
-					    from->messages[i].len);
-		}
-	}
-	if (from->names) {
-		to->names = mem_calloc(from->count + 1, sizeof(*to->names));
-		for (size_t i = 0; i < from->count; i++)
-			to->names[i] = mem_strdup(from->names[i]);
-	}
-}
-
 /* From the memory driver. */
 static void done(const struct storage_result *result, void *ctx)
 {
@@ -145,7 +111,7 @@ static void done(const struct storage_result *result, void *ctx)
 		mem_free(call);
 		return;
 	}
-	copy_result(&call->request->result, result);
+	storage_result_copy(&call->request->result, result);
 	answer(call, result->status);
 }
 

@@ -11,7 +11,7 @@ SM_WORLD_MODULES = sm/modules/contact.c sm/modules/disco.c \
 # The features by themselves, over a core that only takes notes.
 SM_WORLD = t/unit/sm_world.c t/unit/sm_world.h $(STORAGE_WORLD) \
 	sm/copies.c sm/iq.c sm/message.c sm/message_rules.c \
-	sm/module.c sm/presence.c \
+	sm/blocklist.c sm/module.c sm/presence.c \
 	sm/presence_directed.c sm/presence_in.c sm/roster.c sm/roster_iq.c \
 	sm/stamp.c sm/subscribe.c sm/subscription.c $(SM_WORLD_MODULES)
 

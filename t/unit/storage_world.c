@@ -134,45 +134,13 @@ unsigned world_logged(const struct world *world, const char *text)
 
 /* -- answers ------------------------------------------------------------- */
 
-static void result_copy(struct storage_result *to,
-			const struct storage_result *from)
-{
-	*to = *from;
-	if (from->data != NULL) {
-		to->data = mem_dup(from->data, from->data_len + 1);
-		assert_int_equal(from->data[from->data_len], 0);
-	}
-	to->roster = NULL;
-	to->messages = NULL;
-	to->names = NULL;
-	if (from->roster != NULL)
-		to->roster = mem_calloc(from->count + 1,
-					sizeof(*to->roster));
-	if (from->messages != NULL)
-		to->messages = mem_calloc(from->count + 1,
-					  sizeof(*to->messages));
-	if (from->names != NULL)
-		to->names = mem_calloc(from->count + 1, sizeof(*to->names));
-	for (size_t i = 0; i < from->count; i++) {
-		if (from->roster != NULL)
-			roster_item_copy(&to->roster[i], &from->roster[i]);
-		if (from->names != NULL)
-			to->names[i] = mem_strdup(from->names[i]);
-		if (from->messages == NULL)
-			continue;
-		to->messages[i] = from->messages[i];
-		to->messages[i].stanza = mem_dup(from->messages[i].stanza,
-						 from->messages[i].len + 1);
-	}
-}
-
 void answer_cb(const struct storage_result *result, void *ctx)
 {
 	struct answer *answer = ctx;
 
 	answer->count++;
 	storage_result_clear(&answer->result);
-	result_copy(&answer->result, result);
+	storage_result_copy(&answer->result, result);
 	if (answer->world != NULL)
 		loop_stop(answer->world->loop);
 }

@@ -257,7 +257,8 @@ static void test_lock(void **state)
 	storage_document_put(t->storage, ROMEO, "k", "", "x", 1, answer_cb,
 			     &t->many[0]);
 	/* Somebody else's work goes on meanwhile. */
-	ASK(t, STORAGE_OK, storage_load, t->storage, "juliet@example.org");
+	ASK(t, STORAGE_NOT_FOUND, storage_account_get, t->storage,
+	    "juliet@example.org");
 	assert_true(loop_now_us(t->world.loop) - start < 900000);
 	answer_wait(&t->world, &t->many[0]);
 	assert_int_equal(t->many[0].result.status, STORAGE_UNAVAILABLE);

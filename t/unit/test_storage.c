@@ -375,6 +375,33 @@ static void test_document_list(void **state)
 	check_names(t, "");
 }
 
+static void test_documents_loaded(void **state)
+{
+	static const char bytes[] = "\0\xff'";
+	const struct storage_result *result;
+	struct test *t = *state;
+
+	result = &t->answer.result;
+	ASK(t, STORAGE_OK, storage_load, t->reader, ROMEO);
+	assert_int_equal(result->document_count, 0);
+	ASK(t, STORAGE_OK, storage_document_put, t->storage, ROMEO,
+	    STORAGE_KIND_ACTIVE, "two", bytes, sizeof(bytes));
+	ASK(t, STORAGE_OK, storage_document_put, t->storage, ROMEO,
+	    STORAGE_KIND_ACTIVE, "one", "", 0);
+	ASK(t, STORAGE_OK, storage_document_put, t->storage, ROMEO, "other",
+	    "three", "x", 1);
+	ASK(t, STORAGE_OK, storage_load, t->reader, ROMEO);
+	assert_int_equal(result->document_count, 2);
+	assert_string_equal(result->documents[0].key, "one");
+	assert_int_equal(result->documents[0].len, 0);
+	assert_string_equal(result->documents[0].data, "");
+	assert_string_equal(result->documents[1].key, "two");
+	assert_int_equal(result->documents[1].len, sizeof(bytes));
+	assert_memory_equal(result->documents[1].data, bytes, sizeof(bytes));
+	ASK(t, STORAGE_OK, storage_load, t->reader, JULIET);
+	assert_int_equal(result->document_count, 0);
+}
+
 static void test_big(void **state)
 {
 	struct test *t = *state;
@@ -608,6 +635,7 @@ static const struct CMUnitTest cases[] = {
 	cmocka_unit_test_setup_teardown(test_offline, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_document, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_document_list, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_documents_loaded, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_big, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_account_remove, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_order, setup, teardown),

@@ -35,6 +35,7 @@
 #define NS_PING "urn:xmpp:ping"				    /* XEP-0199 */
 #define NS_TIME "urn:xmpp:time"				    /* XEP-0202 */
 #define NS_DELAY "urn:xmpp:delay"			    /* XEP-0203 */
+#define NS_BLOCKING "urn:xmpp:blocking"			    /* XEP-0191 */
 #define NS_SM "urn:xmpp:sm:3"				    /* XEP-0198 */
 #define NS_DIALBACK "jabber:server:dialback"		    /* XEP-0220 */
 #define NS_DIALBACK_FEATURE "urn:xmpp:features:dialback"
