@@ -5,6 +5,7 @@
 #include "c2s/c2s.h"
 
 #include "c2s/domain.h"
+#include "c2s/drain.h"
 #include "c2s/relay.h"
 #include "c2s/stream.h"
 #include "c2s/tail.h"
@@ -38,15 +39,17 @@ static void set_limits(struct c2s *c2s, const struct c2s_config *config)
 static int take_config(struct c2s *c2s, struct error *err)
 {
 	const struct c2s_config *config = find_config(c2s->env, err);
+	bool listens = !drain_is_on(&c2s->drain);
 
 	/* What can fail comes first; c2s_domains_load() is the last of it. */
 	if (!config ||
-	    acceptor_listen(c2s->acceptor, &config->acceptor, err) < 0)
+	    (listens &&
+	     acceptor_listen(c2s->acceptor, &config->acceptor, err) < 0))
 		return -1;
 	if (c2s_domains_load(c2s, err) < 0) {
 		struct error ignored;
 
-		if (c2s->config)
+		if (c2s->config && listens)
 			acceptor_listen(c2s->acceptor, &c2s->config->acceptor,
 					&ignored);
 		return -1;
@@ -62,6 +65,7 @@ static void c2s_free(void *state)
 {
 	struct c2s *c2s = state;
 
+	drain_stop(&c2s->drain);
 	acceptor_close(c2s->acceptor);
 	loop_defer_cancel(c2s->loop, &c2s->later);
 	tails_stop(c2s);
@@ -94,6 +98,7 @@ static void *c2s_start(struct role_env *env, struct error *err)
 	c2s->parser = stanza_parser_new();
 	c2s->link_parser = stanza_parser_new();
 	c2s->acceptor = acceptor_new(c2s->loop, c2s->log, stream_accept, c2s);
+	drain_init(&c2s->drain, &c2s_drain_ops, c2s->loop, c2s->log, c2s);
 	if (take_config(c2s, err) < 0)
 		goto failed;
 	c2s->link = role_link_new(env, &c2s->config->common, NULL,
@@ -135,6 +140,7 @@ static void c2s_stop(void *state)
 	if (c2s->stopping)
 		return;
 	c2s->stopping = true;
+	drain_stop(&c2s->drain);
 	acceptor_close(c2s->acceptor);
 	HASH_ITER(hh, c2s->streams, s, next)
 		stream_fail(s, STREAM_SYSTEM_SHUTDOWN, NULL);

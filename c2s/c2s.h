@@ -18,6 +18,7 @@
 #include "util/base/table.h"
 #include "util/net/timer.h"
 #include "util/net/tls.h"
+#include "util/role/drain.h"
 #include "util/role/link.h"
 #include "util/role/role.h"
 #include "util/xmpp/frame.h"
@@ -72,6 +73,8 @@ struct c2s {
 	uint64_t started;	    /* loop_now() */
 	uint64_t sessions;
 	struct c2s_stats stats;
+	struct drain drain;
+	uint64_t drain_total; /* connections when it began */
 	bool stopping;
 };
 

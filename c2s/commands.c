@@ -4,8 +4,6 @@
  */
 #include "util/role/command.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <time.h>
 
 #include "c2s/c2s.h"
@@ -14,15 +12,9 @@
 #include "c2s/stream.h"
 #include "config.h"
 #include "util/base/str.h"
+#include "util/role/status.h"
 
-#define NUMBER_MAX 24 /* bytes of a number as text */
 #define TIME_MAX   32
-
-static const char *number(char to[NUMBER_MAX], uint64_t value)
-{
-	snprintf(to, NUMBER_MAX, "%" PRIu64, value);
-	return to;
-}
 
 /* XEP-0082: "2026-11-30T12:00:00Z". */
 static const char *date(char to[TIME_MAX], int64_t us)
@@ -39,19 +31,22 @@ static const char *date(char to[TIME_MAX], int64_t us)
 static void status(struct command_call *call, void *ctx)
 {
 	const struct c2s *c2s = ctx;
+	char sessions[STATUS_NUMBER], connections[STATUS_NUMBER];
+	char refused[STATUS_NUMBER];
 	struct acceptor_counts at_door = acceptor_count(c2s->acceptor);
-	uint64_t up = (loop_now(c2s->loop) - c2s->started) / 1000;
-	char uptime[NUMBER_MAX], sessions[NUMBER_MAX], connections[NUMBER_MAX];
-	char refused[NUMBER_MAX], queue[NUMBER_MAX];
-	struct link_stats stats;
+	struct status facts;
 
-	link_get_stats(c2s->link, &stats);
-	command_row(call, "role", "c2s", "name", link_name(c2s->link),
-		    "version", PACKAGE_VERSION, "uptime", number(uptime, up),
-		    "sessions", number(sessions, c2s->sessions), "connections",
-		    number(connections, at_door.connections), "refused",
-		    number(refused, at_door.refused), "queue",
-		    number(queue, stats.outstanding), NULL);
+	status_fill(&facts, c2s->link, &c2s->drain, c2s->started);
+	command_row(call, "role", "c2s", "name", link_name(c2s->link), "state",
+		    drain_state_name(&c2s->drain), "left", status_left(&facts),
+		    "version", PACKAGE_VERSION, "protocol", LINK_VERSION,
+		    "uptime", facts.uptime, "routers",
+		    buf_data(&facts.routers), "sessions",
+		    status_number(sessions, c2s->sessions), "connections",
+		    status_number(connections, at_door.connections), "refused",
+		    status_number(refused, at_door.refused), "queue",
+		    facts.outstanding, "bytes", facts.bytes, NULL);
+	status_free(&facts);
 	command_finish(call, "ok", NULL);
 }
 
@@ -127,49 +122,23 @@ static void session_kick(struct command_call *call, void *ctx)
 	command_finish(call, count > 0 ? "ok" : "not-found", NULL);
 }
 
-static void reload(struct command_call *call, void *ctx)
-{
-	struct c2s *c2s = ctx;
-	struct error err;
-
-	if (c2s->env->request_reload(c2s->env, &err) < 0)
-		command_finish(call, "failed", err.text);
-	else
-		command_finish(call, "ok", NULL);
-}
-
-static void stop(struct command_call *call, void *ctx)
-{
-	struct c2s *c2s = ctx;
-
-	command_finish(call, "ok", NULL);
-	c2s->env->request_stop(c2s->env);
-}
-
-static void set_log_level(struct command_call *call, void *ctx)
-{
-	struct c2s *c2s = ctx;
-	const char *level = command_argument(call, "level");
-
-	if (!level || log_parse_level(level, &c2s->log->level) < 0)
-		command_finish(call, "invalid",
-			       "level: error, warning, notice, info, debug");
-	else
-		command_finish(call, "ok", NULL);
-}
-
 static const struct command commands[] = {
-	{ "status", status },
-	{ "session.list", session_list },
-	{ "session.kick", session_kick },
-	{ "reload", reload },
-	{ "stop", stop },
-	{ "log-level", set_log_level },
+	{ "status", status, true },
+	{ "session.list", session_list, true },
+	{ "session.kick", session_kick, false },
 	{ .name = NULL },
 };
 
 void c2s_command(struct link *link, const char *from,
 		 const struct stanza *stanza, void *ctx)
 {
-	command_dispatch(link, commands, from, stanza, ctx);
+	struct c2s *c2s = ctx;
+	const struct command_role role = {
+		.env = c2s->env,
+		.drain = &c2s->drain,
+		.table = commands,
+		.ctx = c2s,
+	};
+
+	command_dispatch(link, &role, from, stanza);
 }

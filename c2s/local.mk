@@ -9,6 +9,7 @@ c2s_libc2soptions_a_SOURCES = c2s/options.c c2s/options.h
 c2s_libc2s_a_SOURCES = \
 	c2s/c2s.c c2s/c2s.h \
 	c2s/commands.c \
+	c2s/drain.c c2s/drain.h \
 	c2s/domain.c c2s/domain.h \
 	c2s/management.c c2s/management.h \
 	c2s/metrics.c \

@@ -104,4 +104,5 @@ void c2s_metrics(void *state, struct buf *to)
 	stanzas(c2s, to);
 	traffic(c2s, to);
 	role_link_metrics(c2s->link, to);
+	drain_metrics(&c2s->drain, to);
 }

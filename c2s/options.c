@@ -48,6 +48,10 @@ static const struct option c2s_rows[] = {
 	    "(XEP-0198); 0: for ever"),
 	ROW("resume-location", OPTION_STRING, resume_location, NULL, 0, 0,
 	    "HOST:PORT that clients should come back to (XEP-0198)"),
+	ROW("see-other-host", OPTION_STRING, see_other_host, NULL, 0, 0,
+	    "HOST:PORT that clients are sent to when this c2s is drained"),
+	ROW("drain-grace", OPTION_DURATION, drain_grace, "10s", 0, 86400000,
+	    "time over which they are sent away"),
 	ROW("recover-timeout", OPTION_DURATION, recover_timeout, "5m",
 	    1 * SECOND, 0, "time that a session waits for a lost sm"),
 	{ .name = NULL }

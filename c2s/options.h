@@ -20,7 +20,8 @@ struct c2s_config {
 	int64_t auth_timeout, idle_timeout, write_timeout; /* ms; 0: never */
 	int64_t recover_timeout;
 	int64_t ack_timeout;
-	char *resume_location;
+	char *resume_location, *see_other_host;
+	int64_t drain_grace;
 	int64_t write_queue; /* bytes */
 };
 

@@ -191,6 +191,7 @@ void stream_cut(struct stream *s, const char *reason)
 static bool is_cut(enum stream_error condition)
 {
 	return condition == STREAM_CONNECTION_TIMEOUT ||
+	       condition == STREAM_SEE_OTHER_HOST ||
 	       condition == STREAM_SYSTEM_SHUTDOWN;
 }
 

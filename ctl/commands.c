@@ -413,11 +413,6 @@ static int log_level(struct ctl *ctl)
 	ctl->call = ctl_call_open(ctl);
 	if (!ctl->call)
 		return CTL_UNAVAILABLE;
-	if (ctl_call_is_router(ctl->call, ctl->arguments[0])) {
-		ctl_complain("not for routers: set log-level in the section "
-			     "router and reload it");
-		return CTL_USAGE;
-	}
 	ctl_call_argument(ctl->call, "level", ctl->arguments[1]);
 	return ctl_call_instance(ctl->call, ctl->arguments[0], "log-level");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * status, names, link.kick, reload, stop. Answers are envelopes from the
- * router's name; the router has no link to itself, so it writes them here.
+ * The router's commands. Answers are envelopes from the router's name; the
+ * router has no link to itself, so it writes them here.
  */
 #include "router/admin.h"
 
@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config.h"
 #include "router/forward.h"
 #include "router/names.h"
 #include "router/peer.h"
+#include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/xmpp/ns.h"
 
@@ -191,15 +193,107 @@ static void run_stop(struct call *call)
 	env->request_stop(env);
 }
 
+/* A command that is answered later, when its link may be gone. */
+struct later {
+	struct router *router;
+	char *id;
+	char peer[];
+};
+
+static void restart_answer(void *ctx, const struct error *refused)
+{
+	struct later *later = ctx;
+	struct call call = { .router = later->router, .id = later->id };
+
+	call.peer = peer_find(later->router, later->peer);
+	if (call.peer)
+		answer_result(&call, refused ? "failed" : "ok",
+			      refused ? refused->text : NULL);
+	mem_free(later->id);
+	mem_free(later);
+}
+
+static void run_restart(struct call *call)
+{
+	struct role_env *env = call->router->env;
+	size_t size = strlen(call->peer->name) + 1;
+	struct later *later = mem_alloc(sizeof(*later) + size);
+	struct error err;
+
+	later->router = call->router;
+	later->id = mem_strdup(call->id);
+	memcpy(later->peer, call->peer->name, size);
+	if (env->request_restart(env, restart_answer, later, &err) < 0)
+		restart_answer(later, &err);
+}
+
+static void run_drain(struct call *call)
+{
+	struct error err;
+
+	/* Never refused: see router/drain.c. */
+	(void)drain_begin(&call->router->drain, true, &err);
+	answer_result(call, "ok", NULL);
+}
+
+static void run_undrain(struct call *call)
+{
+	drain_end(&call->router->drain);
+	answer_result(call, "ok", NULL);
+}
+
+static void run_log_level(struct call *call)
+{
+	const char *level = argument(call, "level");
+
+	if (!level || log_parse_level(level, &call->router->log->level) < 0)
+		answer_result(call, "invalid",
+			      "level: error, warning, notice, info, debug");
+	else
+		answer_result(call, "ok", NULL);
+}
+
+/* The router itself, as the other roles tell it of themselves; `status` is about
+ * its links. */
+static void run_self(struct call *call)
+{
+	const struct router *router = call->router;
+	struct number left, uptime, links, bytes;
+	struct peer *peer, *next;
+	uint64_t waiting = 0, count = 0;
+
+	HASH_ITER(hh, router->links, peer, next) {
+		count += peer->state == PEER_UP && peer->kind != LINK_ADMIN;
+		waiting += conn_queued(peer->conn);
+	}
+	answer_row(call, "role", "router", "name", router->env->instance,
+		   "state", drain_state_name(&router->drain), "left",
+		   drain_is_on(&router->drain) ?
+			   number(&left, router->drain.ops->left(call->router)) :
+			   NULL,
+		   "version", PACKAGE_VERSION, "protocol", LINK_VERSION,
+		   "uptime", number(&uptime, (loop_now(router->loop) -
+					      router->started) / 1000),
+		   "links", number(&links, count), "bytes",
+		   number(&bytes, waiting), NULL);
+	answer_result(call, "ok", NULL);
+}
+
 static const struct admin_command {
 	const char *name;
 	void (*run)(struct call *call);
+	bool reads; /* changes nothing */
 } commands[] = {
-	{ "status", run_status },
-	{ "names", run_names },
-	{ "link.kick", run_kick },
-	{ "reload", run_reload },
-	{ "stop", run_stop },
+	{ "status", run_status, true },
+	{ "names", run_names, true },
+	{ "self", run_self, true },
+	{ "link.kick", run_kick, false },
+	{ "reload", run_reload, false },
+	{ "restart", run_restart, false },
+	{ "stop", run_stop, false },
+	{ "drain", run_drain, false },
+	{ "undrain", run_undrain, false },
+	{ "log-level", run_log_level, false },
 };
 
 static void run(struct call *call)
@@ -209,9 +303,13 @@ static void run(struct call *call)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (!str_equal(name, commands[i].name))
 			continue;
-		log_notice(call->router->log, "command.run",
-			   LOG_S("name", name),
-			   LOG_S("link", call->peer->name));
+		log_at(call->router->log,
+		       commands[i].reads ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE,
+		       "command.run", LOG_S("name", name),
+		       LOG_S("by", element_attr(call->command, "by")),
+		       LOG_S("link", call->peer->name),
+		       LOG_S("kicked", argument(call, "name")),
+		       LOG_S("level", argument(call, "level")));
 		commands[i].run(call);
 		return;
 	}

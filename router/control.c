@@ -17,7 +17,6 @@
 #include "util/xmpp/jid.h"
 #include "util/xmpp/ns.h"
 
-#define LINK_VERSION 1
 #define SOFTWARE_MAX 64
 
 static bool is_epoch(const char *text)
@@ -52,7 +51,7 @@ static void on_role(struct peer *peer, const struct element *element)
 	buf_add_str(&text, "<link:welcome");
 	buf_add_attr(&text, "router", peer->router->env->instance);
 	/* The lower of two versions, and there is none below ours. */
-	buf_addf(&text, " version='%d'/>", LINK_VERSION);
+	buf_add_str(&text, " version='" LINK_VERSION "'/>");
 	peer_write(peer, buf_data(&text), text.len);
 	buf_free(&text);
 	handshake_up(peer);

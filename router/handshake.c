@@ -251,6 +251,9 @@ void handshake_claim(struct peer *peer)
 		peer_fail(peer, STREAM_NOT_AUTHORIZED, NULL);
 	else if (router->stopping)
 		peer_fail(peer, STREAM_SYSTEM_SHUTDOWN, NULL);
+	else if (drain_is_on(&router->drain) && peer->kind != LINK_ADMIN)
+		peer_fail(peer, STREAM_SYSTEM_SHUTDOWN,
+			  "this router is drained");
 	else if (holder)
 		contend(peer, holder);
 	else if (names_served(router, peer->name) ||

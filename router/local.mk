@@ -11,6 +11,7 @@ router_librouter_a_SOURCES = \
 	router/admin.c router/admin.h \
 	router/component.c router/component.h \
 	router/control.c router/control.h \
+	router/drain.c router/drain.h \
 	router/forward.c router/forward.h \
 	router/handshake.c router/handshake.h \
 	router/metrics.c router/metrics.h \

@@ -109,4 +109,5 @@ void router_metrics(const struct router *router, struct buf *to)
 	metrics_counter(to, "chappe_router_slow_total",
 			"Links closed because they did not read",
 			stats->slow);
+	drain_metrics(&router->drain, to);
 }

@@ -112,9 +112,13 @@ static void log_end(const struct peer *peer, bool was_link, const char *reason)
 		       LOG_S("address", peer->address),
 		       LOG_S("reason", reason));
 	else
-		log_warning(log, "link.refused", LOG_S("name", peer->asked),
-			    LOG_S("address", peer->address),
-			    LOG_S("reason", reason));
+		/* A role looks every second whether a drain is over. */
+		log_at(log,
+		       drain_is_on(&peer->router->drain) ? LOG_LEVEL_DEBUG
+							 : LOG_LEVEL_WARNING,
+		       "link.refused", LOG_S("name", peer->asked),
+		       LOG_S("address", peer->address),
+		       LOG_S("reason", reason));
 }
 
 /* Takes the peer out of everything that knows it but router->peers, and lets

@@ -6,6 +6,7 @@
 #include "router/router.h"
 
 #include "router/control.h"
+#include "router/drain.h"
 #include "router/metrics.h"
 #include "router/names.h"
 #include "router/peer.h"
@@ -171,6 +172,7 @@ static void router_free(void *state)
 {
 	struct router *router = state;
 
+	drain_stop(&router->drain);
 	stop_listening(router);
 	while (router->peers)
 		peer_drop(router->peers);
@@ -198,7 +200,10 @@ static void *router_start(struct role_env *env, struct error *err)
 	router->env = env;
 	router->loop = env->loop;
 	router->log = env->log;
+	router->started = loop_now(router->loop);
 	router->parser = stanza_parser_new();
+	drain_init(&router->drain, &router_drain_ops, router->loop, router->log,
+		   router);
 	router->members = members_new();
 	settings_apply(&settings, router);
 	if (listen_everywhere(router, err) < 0) {
@@ -255,6 +260,7 @@ static void router_stop(void *state)
 	struct peer *peer, *next;
 
 	router->stopping = true;
+	drain_stop(&router->drain);
 	stop_listening(router);
 	DL_FOREACH_SAFE(router->peers, peer, next)
 		peer_fail(peer, STREAM_SYSTEM_SHUTDOWN, NULL);

@@ -14,6 +14,7 @@
 #include "util/base/table.h"
 #include "util/net/listener.h"
 #include "util/net/timer.h"
+#include "util/role/drain.h"
 #include "util/role/members.h"
 #include "util/xmpp/frame.h"
 #include "util/xmpp/stanza.h"
@@ -61,6 +62,8 @@ struct router {
 	struct buf space;   /* scratch of envelope_read() */
 	struct buf out;	    /* scratch for what is written */
 	struct router_stats stats;
+	uint64_t started; /* loop_now() */
+	struct drain drain;
 	bool stopping;
 	struct deferred end; /* says that we have stopped */
 };

@@ -4,37 +4,34 @@
  */
 #include "util/role/command.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "config.h"
 #include "s2s/remote.h"
 #include "s2s/s2s.h"
 #include "s2s/stream.h"
 #include "util/base/str.h"
-
-#define NUMBER_MAX 24 /* bytes of a number as text */
-
-static const char *number(char to[NUMBER_MAX], uint64_t value)
-{
-	snprintf(to, NUMBER_MAX, "%" PRIu64, value);
-	return to;
-}
+#include "util/role/status.h"
 
 static void status(struct command_call *call, void *ctx)
 {
 	const struct s2s *s2s = ctx;
+	char remotes[STATUS_NUMBER], connections[STATUS_NUMBER];
+	char refused[STATUS_NUMBER], queue[STATUS_NUMBER], bytes[STATUS_NUMBER];
 	struct acceptor_counts at_door = acceptor_count(s2s->acceptor);
-	uint64_t up = (loop_now(s2s->loop) - s2s->started) / 1000;
-	char uptime[NUMBER_MAX], remotes[NUMBER_MAX], connections[NUMBER_MAX];
-	char refused[NUMBER_MAX], queue[NUMBER_MAX];
+	struct status facts;
 
-	command_row(call, "role", "s2s", "name", link_name(s2s->link),
-		    "version", PACKAGE_VERSION, "uptime", number(uptime, up),
-		    "remotes", number(remotes, HASH_COUNT(s2s->remotes)),
-		    "connections", number(connections, at_door.connections),
-		    "refused", number(refused, at_door.refused),
-		    "queue", number(queue, s2s->stats.queued), NULL);
+	status_fill(&facts, s2s->link, &s2s->drain, s2s->started);
+	command_row(call, "role", "s2s", "name", link_name(s2s->link), "state",
+		    drain_state_name(&s2s->drain), "left", status_left(&facts),
+		    "version", PACKAGE_VERSION, "protocol", LINK_VERSION,
+		    "uptime", facts.uptime, "routers",
+		    buf_data(&facts.routers), "remotes",
+		    status_number(remotes, HASH_COUNT(s2s->remotes)),
+		    "connections", status_number(connections, at_door.connections),
+		    "refused",
+		    status_number(refused, at_door.refused),
+		    "queue", status_number(queue, s2s->stats.queued), "bytes",
+		    status_number(bytes, s2s->stats.queued_bytes), NULL);
+	status_free(&facts);
 	command_finish(call, "ok", NULL);
 }
 
@@ -44,7 +41,7 @@ static void remote_row(struct command_call *call,
 		       const struct s2s_remote *remote)
 {
 	const struct s2s_stream *s = remote->stream;
-	char address[ADDRESS_MAX], stanzas[NUMBER_MAX], queue[NUMBER_MAX];
+	char address[ADDRESS_MAX], stanzas[STATUS_NUMBER], queue[STATUS_NUMBER];
 	bool open = remote->state == REMOTE_OPEN;
 	enum trust level = s && s->incoming ? TRUST_TRUSTED
 			   : s		    ? s->level
@@ -57,8 +54,8 @@ static void remote_row(struct command_call *call,
 		    s2s_remote_state_name(remote->state), "trust",
 		    open ? trust_names[level] : NULL, "tls",
 		    s ? conn_tls_version(s->conn) : NULL, "stanzas",
-		    s ? number(stanzas, s->stanzas) : NULL, "queue",
-		    number(queue, remote->queue.count), "address",
+		    s ? status_number(stanzas, s->stanzas) : NULL, "queue",
+		    status_number(queue, remote->queue.count), "address",
 		    s ? address : NULL, "reason", open ? NULL : remote->reason,
 		    NULL);
 }
@@ -66,7 +63,7 @@ static void remote_row(struct command_call *call,
 static void incoming_row(struct command_call *call, const struct s2s_stream *s,
 			 const struct s2s_grant *grant)
 {
-	char address[ADDRESS_MAX], stanzas[NUMBER_MAX];
+	char address[ADDRESS_MAX], stanzas[STATUS_NUMBER];
 
 	conn_peer_address(s->conn, address);
 	command_row(call, "remote", grant ? grant->remote : s->remote, "local",
@@ -74,7 +71,7 @@ static void incoming_row(struct command_call *call, const struct s2s_stream *s,
 		    "state", grant ? "open" : s2s_state_name(s->state),
 		    "trust", grant ? trust_names[grant->level] : NULL, "tls",
 		    conn_tls_version(s->conn), "stanzas",
-		    number(stanzas, s->stanzas), "queue", NULL, "address",
+		    status_number(stanzas, s->stanzas), "queue", NULL, "address",
 		    address, NULL);
 }
 
@@ -115,50 +112,24 @@ static void list(struct command_call *call, void *ctx)
 	command_finish(call, "ok", NULL);
 }
 
-/* -- what all roles have -------------------------------------------------- */
-
-static void reload(struct command_call *call, void *ctx)
-{
-	struct s2s *s2s = ctx;
-	struct error err;
-
-	if (s2s->env->request_reload(s2s->env, &err) < 0)
-		command_finish(call, "failed", err.text);
-	else
-		command_finish(call, "ok", NULL);
-}
-
-static void stop(struct command_call *call, void *ctx)
-{
-	struct s2s *s2s = ctx;
-
-	command_finish(call, "ok", NULL);
-	s2s->env->request_stop(s2s->env);
-}
-
-static void set_log_level(struct command_call *call, void *ctx)
-{
-	struct s2s *s2s = ctx;
-	const char *level = command_argument(call, "level");
-
-	if (!level || log_parse_level(level, &s2s->log->level) < 0)
-		command_finish(call, "invalid",
-			       "level: error, warning, notice, info, debug");
-	else
-		command_finish(call, "ok", NULL);
-}
+/* -- all ------------------------------------------------------------------ */
 
 static const struct command commands[] = {
-	{ "status", status },
-	{ "s2s.list", list },
-	{ "reload", reload },
-	{ "stop", stop },
-	{ "log-level", set_log_level },
+	{ "status", status, true },
+	{ "s2s.list", list, true },
 	{ .name = NULL },
 };
 
 void s2s_command(struct link *link, const char *from,
 		 const struct stanza *stanza, void *ctx)
 {
-	command_dispatch(link, commands, from, stanza, ctx);
+	struct s2s *s2s = ctx;
+	const struct command_role role = {
+		.env = s2s->env,
+		.drain = &s2s->drain,
+		.table = commands,
+		.ctx = s2s,
+	};
+
+	command_dispatch(link, &role, from, stanza);
 }

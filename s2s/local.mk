@@ -8,6 +8,7 @@ s2s_libs2soptions_a_SOURCES = s2s/options.c s2s/options.h
 
 s2s_libs2s_a_SOURCES = \
 	s2s/commands.c \
+	s2s/drain.c s2s/drain.h \
 	s2s/connect.c s2s/connect.h \
 	s2s/dane.c s2s/dane.h \
 	s2s/dialback.c s2s/dialback.h \

@@ -131,4 +131,5 @@ void s2s_metrics(void *state, struct buf *to)
 	dialbacks(s2s, to);
 	errors(s2s, to);
 	role_link_metrics(s2s->link, to);
+	drain_metrics(&s2s->drain, to);
 }

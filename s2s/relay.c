@@ -15,7 +15,7 @@
 
 static const struct link_receipt no_receipt = { .n = 0 };
 
-static bool is_stanza(const struct element *root)
+bool s2s_relay_is_stanza(const struct element *root)
 {
 	return element_is(root, "message", NS_CLIENT) ||
 	       element_is(root, "presence", NS_CLIENT) ||
@@ -188,7 +188,7 @@ void s2s_relay_stanza(struct s2s_stream *s, struct stanza *stanza)
 	struct jid *from = from_text ? jid_parse(from_text) : NULL;
 	struct jid *to = to_text ? jid_parse(to_text) : NULL;
 
-	if (!is_stanza(stanza->root))
+	if (!s2s_relay_is_stanza(stanza->root))
 		s2s_stream_fail(s, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
 	else if (!from_text || !to_text)
 		s2s_stream_fail(s, STREAM_IMPROPER_ADDRESSING,
@@ -281,7 +281,7 @@ static void on_received(struct link *link, const struct envelope *envelope,
 		return;
 	if (!envelope->control)
 		stanza = envelope_parse(envelope, s2s->link_parser, &err);
-	if (stanza && is_stanza(stanza->root)) {
+	if (stanza && s2s_relay_is_stanza(stanza->root)) {
 		take(s2s, envelope, stanza, receipt);
 	} else {
 		log_warning(s2s->log, "relay.bad-envelope",

@@ -10,6 +10,9 @@
 
 extern const struct link_handlers s2s_relay_handlers;
 
+/* message, presence or iq. */
+bool s2s_relay_is_stanza(const struct element *root);
+
 /* A stanza that came in on a stream: to the role that serves its address. */
 void s2s_relay_stanza(struct s2s_stream *s, struct stanza *stanza);
 

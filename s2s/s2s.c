@@ -5,6 +5,7 @@
 #include "s2s/s2s.h"
 
 #include "s2s/connect.h"
+#include "s2s/drain.h"
 #include "s2s/local.h"
 #include "s2s/relay.h"
 #include "s2s/remote.h"
@@ -71,18 +72,20 @@ static int take_config(struct s2s *s2s, struct error *err)
 {
 	const struct s2s_config *config =
 		config_find(s2s->env->config, "s2s", s2s->env->instance);
+	bool listens = !drain_is_on(&s2s->drain);
 
 	if (!config)
 		return error_set(err, "%s: no section s2s applies to \"%s\"",
 				 config_path(s2s->env->config),
 				 s2s->env->instance);
 	if (load_secrets(s2s, config, err) < 0 ||
-	    acceptor_listen(s2s->acceptor, &config->acceptor, err) < 0)
+	    (listens &&
+	     acceptor_listen(s2s->acceptor, &config->acceptor, err) < 0))
 		return -1;
 	if (s2s_locals_load(s2s, config, err) < 0) {
 		struct error ignored;
 
-		if (s2s->config)
+		if (s2s->config && listens)
 			acceptor_listen(s2s->acceptor, &s2s->config->acceptor,
 					&ignored);
 		return -1;
@@ -98,6 +101,7 @@ static void s2s_free(void *state)
 {
 	struct s2s *s2s = state;
 
+	drain_stop(&s2s->drain);
 	acceptor_close(s2s->acceptor);
 	loop_defer_cancel(s2s->loop, &s2s->later);
 	s2s_remotes_free(s2s);
@@ -147,6 +151,7 @@ static void *s2s_start(struct role_env *env, struct error *err)
 	s2s->link_parser = stanza_parser_new();
 	s2s->acceptor =
 		acceptor_new(s2s->loop, s2s->log, s2s_stream_accept, s2s);
+	drain_init(&s2s->drain, &s2s_drain_ops, s2s->loop, s2s->log, s2s);
 	if (take_config(s2s, err) < 0 || start_resolver(s2s, err) < 0)
 		goto failed;
 	s2s->link = role_link_new(env, &s2s->config->common, binds,
@@ -190,6 +195,7 @@ static void s2s_stop(void *state)
 	if (s2s->stopping)
 		return;
 	s2s->stopping = true;
+	drain_stop(&s2s->drain);
 	acceptor_close(s2s->acceptor);
 	s2s_remotes_free(s2s);
 	HASH_ITER(hh, s2s->streams, s, next)

@@ -21,6 +21,7 @@
 #include "util/net/resolver.h"
 #include "util/net/timer.h"
 #include "util/net/tls.h"
+#include "util/role/drain.h"
 #include "util/role/link.h"
 #include "util/role/role.h"
 #include "util/xmpp/frame.h"
@@ -76,6 +77,7 @@ struct s2s {
 	struct buf out;	       /* where text is put together */
 	struct deferred later; /* ready, and stopped */
 	struct s2s_stats stats;
+	struct drain drain;
 	bool stopping;
 };
 

@@ -12,6 +12,7 @@
 #include "s2s/incoming.h"
 #include "s2s/local.h"
 #include "s2s/outgoing.h"
+#include "s2s/relay.h"
 #include "s2s/remote.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -375,6 +376,20 @@ static void take_header(struct s2s_stream *s, const char *bytes, size_t len)
 	stanza_free(&stanza);
 }
 
+/* After our end tag, until the peer's: what was on its way still counts
+ * (RFC 6120 section 4.4), but nothing is negotiated any more. */
+static void take_late(struct s2s_stream *s, const char *bytes, size_t len)
+{
+	struct stanza *stanza =
+		s->has_ns && (s->grants || s->bidi) ?
+			stanza_parse(s->s2s->parser, &s->ns, bytes, len, NULL) :
+			NULL;
+
+	if (stanza && s2s_relay_is_stanza(stanza->root))
+		s2s_relay_stanza(s, stanza);
+	stanza_free(&stanza);
+}
+
 static bool on_frame(enum frame_kind kind, const char *bytes, size_t len,
 		     void *ctx)
 {
@@ -383,6 +398,8 @@ static bool on_frame(enum frame_kind kind, const char *bytes, size_t len,
 	if (s->state == S2S_CLOSING) {
 		if (kind == FRAME_END)
 			end(s, NULL);
+		else if (kind == FRAME_ELEMENT && !s->ended)
+			take_late(s, bytes, len);
 		return true;
 	}
 	switch (kind) {

@@ -14,6 +14,7 @@
 #include "sm/stamp.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
+#include "util/role/status.h"
 
 #define NUMBER_MAX 24
 
@@ -126,13 +127,12 @@ static void session_kick_command(struct command_call *call, void *ctx)
 static void status(struct command_call *call, void *ctx)
 {
 	struct sm *sm = ctx;
-	char uptime[NUMBER_MAX], users[NUMBER_MAX], sessions[NUMBER_MAX];
-	char queue[NUMBER_MAX], tasks[NUMBER_MAX];
+	char users[NUMBER_MAX], sessions[NUMBER_MAX], tasks[NUMBER_MAX];
 	struct buf domains = { .len = 0 };
 	struct sm_domain *domain, *next;
-	struct link_stats stats;
+	struct status facts;
 
-	link_get_stats(sm->link, &stats);
+	status_fill(&facts, sm->link, &sm->drain, sm->started);
 	HASH_ITER(hh, sm->domains, domain, next) {
 		if (domain->stale)
 			continue;
@@ -140,15 +140,17 @@ static void status(struct command_call *call, void *ctx)
 			 domain->name);
 	}
 	command_row(call, "role", "sm", "name", link_name(sm->link),
-		    "version", PACKAGE_VERSION, "uptime",
-		    number(uptime, (int64_t)(loop_now(sm->loop) -
-					     sm->started) / 1000),
-		    "domains", buf_data(&domains), "users",
+		    "state", drain_state_name(&sm->drain), "left",
+		    status_left(&facts), "version", PACKAGE_VERSION,
+		    "protocol", LINK_VERSION, "uptime", facts.uptime,
+		    "routers", buf_data(&facts.routers), "domains",
+		    buf_data(&domains), "users",
 		    number(users, (int64_t)sm->user_count), "sessions",
 		    number(sessions, (int64_t)sm->session_count), "tasks",
 		    number(tasks, (int64_t)sm->task_count), "queue",
-		    number(queue, (int64_t)stats.outstanding), NULL);
+		    facts.outstanding, "bytes", facts.bytes, NULL);
 	buf_free(&domains);
+	status_free(&facts);
 	command_finish(call, "ok", NULL);
 }
 
@@ -174,56 +176,31 @@ static void storage_status(struct command_call *call, void *ctx)
 	command_finish(call, "ok", NULL);
 }
 
-static void reload(struct command_call *call, void *ctx)
-{
-	struct sm *sm = ctx;
-	struct error err;
-
-	if (sm->env->request_reload(sm->env, &err) != 0)
-		command_finish(call, "failed", err.text);
-	else
-		command_finish(call, "ok", NULL);
-}
-
-static void stop(struct command_call *call, void *ctx)
-{
-	struct sm *sm = ctx;
-
-	command_finish(call, "ok", NULL);
-	sm->env->request_stop(sm->env);
-}
-
-static void set_log_level(struct command_call *call, void *ctx)
-{
-	struct sm *sm = ctx;
-	const char *level = command_argument(call, "level");
-
-	if (level == NULL || log_parse_level(level, &sm->log->level) != 0)
-		command_finish(call, "invalid", "there is no such log level");
-	else
-		command_finish(call, "ok", NULL);
-}
-
 static const struct command commands[] = {
-	{ "user.add", admin_user_add },
-	{ "user.passwd", admin_user_passwd },
-	{ "user.del", admin_user_del },
-	{ "user.show", admin_user_show },
-	{ "user.unlock", admin_user_unlock },
-	{ "user.list", admin_user_list },
-	{ "user.import", admin_user_import },
-	{ "session.list", session_list },
-	{ "session.kick", session_kick_command },
-	{ "status", status },
-	{ "storage.status", storage_status },
-	{ "reload", reload },
-	{ "stop", stop },
-	{ "log-level", set_log_level },
-	{ NULL, NULL },
+	{ "user.add", admin_user_add, false },
+	{ "user.passwd", admin_user_passwd, false },
+	{ "user.del", admin_user_del, false },
+	{ "user.show", admin_user_show, true },
+	{ "user.unlock", admin_user_unlock, false },
+	{ "user.list", admin_user_list, true },
+	{ "user.import", admin_user_import, false },
+	{ "session.list", session_list, true },
+	{ "session.kick", session_kick_command, false },
+	{ "status", status, true },
+	{ "storage.status", storage_status, true },
+	{ .name = NULL },
 };
 
 void admin_command(struct link *link, const char *from,
 		   const struct stanza *stanza, void *ctx)
 {
-	command_dispatch(link, commands, from, stanza, ctx);
+	struct sm *sm = ctx;
+	const struct command_role role = {
+		.env = sm->env,
+		.drain = &sm->drain,
+		.table = commands,
+		.ctx = sm,
+	};
+
+	command_dispatch(link, &role, from, stanza);
 }

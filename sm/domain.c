@@ -369,7 +369,8 @@ static void plan_apply(struct sm *sm, struct plan *plan)
 		plan->set = (struct auth_set){ .count = 0 };
 	}
 	sasl_domain_load(sm, domain);
-	if (sm->link != NULL && (plan->added || was_stale))
+	if (sm->link != NULL && (plan->added || was_stale) &&
+	    !drain_is_on(&sm->drain))
 		link_bind(sm->link, domain->name);
 	plan->domain = NULL;
 }
@@ -472,4 +473,18 @@ bool domains_bound(const struct sm *sm)
 			return false;
 	}
 	return true;
+}
+
+size_t domains_pending(const struct sm *sm)
+{
+	struct sm_storage *section, *next;
+	size_t pending = 0;
+
+	HASH_ITER(hh, sm->storages, section, next) {
+		struct storage_stats stats;
+
+		storage_get_stats(section->storage, &stats);
+		pending += stats.pending;
+	}
+	return pending;
 }

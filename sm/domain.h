@@ -37,6 +37,9 @@ const char **domains_names(const struct sm *sm);
 /* Whether the link is up and all domains are bound to us. */
 bool domains_bound(const struct sm *sm);
 
+/* Requests to the storages that have no answer yet. */
+size_t domains_pending(const struct sm *sm);
+
 /* Whether a user of this domain may be known to somebody else than the
  * storage: a directory, a program. */
 bool domain_has_directory(const struct sm_domain *domain);

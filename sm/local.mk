@@ -25,6 +25,7 @@ chappe_sm_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
 sm_libsm_a_SOURCES += sm/sm.c sm/sm.h
 sm_libsm_a_SOURCES += sm/work.c sm/work.h
 sm_libsm_a_SOURCES += sm/handover.c sm/handover.h
+sm_libsm_a_SOURCES += sm/drain.c sm/drain.h
 sm_libsm_a_SOURCES += sm/management.c sm/management.h
 sm_libsm_a_SOURCES += sm/management_sleep.c
 sm_libsm_a_SOURCES += sm/management_resume.c

@@ -135,6 +135,8 @@ void sm_metrics(void *state, struct buf *to)
 	write_sessions(to, stats);
 	write_offline(to, stats);
 	write_storage(to, sm);
-	if (sm->link != NULL)
-		role_link_metrics(sm->link, to);
+	if (sm->link == NULL)
+		return;
+	role_link_metrics(sm->link, to);
+	drain_metrics(&sm->drain, to);
 }

@@ -7,6 +7,7 @@
 
 #include "sm/admin.h"
 #include "sm/domain.h"
+#include "sm/drain.h"
 #include "sm/handover.h"
 #include "sm/management.h"
 #include "sm/module.h"
@@ -250,6 +251,7 @@ static void *sm_start(struct role_env *env, struct error *err)
 	sm->options = options;
 	sm->started = loop_now(sm->loop);
 	sm->parser = stanza_parser_new();
+	drain_init(&sm->drain, &sm_drain_ops, sm->loop, sm->log, sm);
 	modules_allocate(sm);
 	sm->ticket_secret =
 		config_read_secret(options->ticket_secret_file, err);
@@ -285,27 +287,13 @@ static void stop_done(struct timer *timer)
 	sm->env->stopped(sm->env);
 }
 
-static size_t storage_pending(const struct sm *sm)
-{
-	struct sm_storage *section, *next;
-	size_t pending = 0;
-
-	HASH_ITER(hh, sm->storages, section, next) {
-		struct storage_stats stats;
-
-		storage_get_stats(section->storage, &stats);
-		pending += stats.pending;
-	}
-	return pending;
-}
-
 static void stop_step(struct timer *timer)
 {
 	struct sm *sm = container_of(timer, struct sm, stop_timer);
 	uint64_t waited = loop_now(sm->loop) - sm->stop_began;
 
 	if (waited < STOP_MAX &&
-	    (storage_pending(sm) > 0 || sm->task_count > 0 ||
+	    (domains_pending(sm) > 0 || sm->task_count > 0 ||
 	     sm->commands > 0 || sm->works != NULL)) {
 		timer_start(&sm->stop_timer, sm->loop, STOP_STEP, stop_step);
 		return;
@@ -325,6 +313,7 @@ static void sm_stop(void *state)
 	sm->stopping = true;
 	sm->stop_began = loop_now(sm->loop);
 	log_info(sm->log, "sm.stop", LOG_N("sessions", sm->session_count));
+	drain_stop(&sm->drain);
 	sasl_stop(sm);
 	timer_start(&sm->stop_timer, sm->loop, 0, stop_step);
 }
@@ -347,6 +336,7 @@ static void sm_free(void *state)
 	if (sm == NULL)
 		return;
 	sm->stopping = true;
+	drain_stop(&sm->drain);
 	timer_stop(&sm->stop_timer);
 	if (sm->link != NULL)
 		link_close(&sm->link);

@@ -20,6 +20,7 @@
 #include "util/base/table.h"
 #include "util/net/timer.h"
 #include "util/role/domain_options.h"
+#include "util/role/drain.h"
 #include "util/role/role.h"
 #include "util/xmpp/jid.h"
 #include "util/xmpp/ns.h"
@@ -97,6 +98,7 @@ struct sm {
 	char *ticket_secret;
 	uint64_t started; /* loop_now() */
 	bool ready;	  /* said so to the service manager */
+	struct drain drain;
 	bool stopping;
 	uint64_t stop_began; /* loop_now() */
 	struct timer stop_timer;

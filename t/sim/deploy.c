@@ -297,6 +297,21 @@ static void on_request_stop(struct role_env *env)
 	loop_defer(process->loop, &process->stop_later, on_stop_later);
 }
 
+static int on_request_restart(struct role_env *env,
+			      void (*answer)(void *ctx,
+					     const struct error *refused),
+			      void *ctx, struct error *err)
+{
+	struct process *process = process_of(env);
+
+	if (process->stopping)
+		return error_set(err, "it is stopping");
+	process->again = true;
+	answer(ctx, NULL);
+	loop_defer(process->loop, &process->stop_later, on_stop_later);
+	return 0;
+}
+
 static struct config *load(struct process *process, struct error *err)
 {
 	return config_load(process->deployment->path,
@@ -356,6 +371,7 @@ static void open_world(struct process *process)
 		.stopped = on_stopped,
 		.ready = on_ready,
 		.request_stop = on_request_stop,
+		.request_restart = on_request_restart,
 		.request_reload = on_request_reload,
 	};
 }

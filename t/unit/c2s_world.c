@@ -157,6 +157,12 @@ const char *link_name(const struct link *link)
 	return link ? "c2s-1" : NULL;
 }
 
+const char *link_router(const struct link *link, size_t i)
+{
+	(void)link;
+	return i == 0 ? "router" : NULL;
+}
+
 void link_get_stats(const struct link *link, struct link_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
@@ -236,14 +242,20 @@ void command_finish(struct command_call *call, const char *status,
 }
 
 /* The stanza is our call, in a disguise. */
-void command_dispatch(struct link *link, const struct command *table,
-		      const char *from, const struct stanza *stanza, void *ctx)
+void command_dispatch(struct link *link, const struct command_role *role,
+		      const char *from, const struct stanza *stanza)
 {
+	struct command_call *call = (struct command_call *)(uintptr_t)stanza;
+	const struct command *command;
+
 	(void)link;
-	for (; table->name; table++) {
-		if (str_equal(table->name, from))
-			table->run((struct command_call *)(uintptr_t)stanza,
-				   ctx);
+	for (command = role->table; command->name; command++) {
+		if (str_equal(command->name, from))
+			command->run(call, role->ctx);
+	}
+	for (command = role_commands; command->name; command++) {
+		if (str_equal(command->name, from))
+			command->run(call, (void *)(uintptr_t)role);
 	}
 }
 

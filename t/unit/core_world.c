@@ -80,6 +80,12 @@ const struct members *link_members(const struct link *link)
 	return link->core->members;
 }
 
+const char *link_router(const struct link *link, size_t i)
+{
+	(void)link;
+	return i == 0 ? "router" : NULL;
+}
+
 bool link_owns(const struct link *link, const char *to)
 {
 	const struct member *member =

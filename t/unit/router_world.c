@@ -41,6 +41,20 @@ static void on_request_stop(struct role_env *env)
 	container_of(env, struct world, env)->stop_requests++;
 }
 
+/* As the real one does: checked first, told later. */
+static int on_request_restart(struct role_env *env,
+			      void (*answer)(void *ctx,
+					     const struct error *refused),
+			      void *ctx, struct error *err)
+{
+	struct world *world = container_of(env, struct world, env);
+
+	if (world->restarts++ > 0)
+		return error_set(err, "it is stopping");
+	answer(ctx, NULL);
+	return 0;
+}
+
 static int on_request_reload(struct role_env *env, struct error *err)
 {
 	struct world *world = container_of(env, struct world, env);
@@ -116,6 +130,7 @@ static int try_open(struct world *world, const char *config, struct error *err)
 		.stopped = on_stopped,
 		.ready = on_ready,
 		.request_stop = on_request_stop,
+		.request_restart = on_request_restart,
 		.request_reload = on_request_reload,
 	};
 	world->router = router_role.start(&world->env, err);

@@ -21,6 +21,7 @@ struct world {
 	struct role_env env;
 	struct router *router;
 	unsigned ready, stopped, stop_requests, reload_requests;
+	unsigned restarts;
 	bool is_over; /* the deadline of the wait that goes on */
 	struct timer deadline;
 };

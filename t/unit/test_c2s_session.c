@@ -448,7 +448,7 @@ static void test_commands(void **state)
 	world_start(&world, "");
 	client_login(&world, &client);
 	answer = world_command(&world, "status", NULL, NULL);
-	assert_non_null(strstr(answer, "role=c2s name=c2s-1 version="));
+	assert_non_null(strstr(answer, "role=c2s name=c2s-1 state=running left= "));
 	assert_non_null(strstr(answer, "sessions=1 connections=1 "));
 	answer = world_command(&world, "session.list", NULL, NULL);
 	assert_true(str_starts(answer, "jid=alice@example.org/phone session="));
@@ -474,6 +474,36 @@ static void test_commands(void **state)
 	assert_non_null(strstr(buf_data(&text), "chappe_c2s_sessions 0"));
 	buf_free(&text);
 	client_free(&client);
+	world_stop(&world);
+}
+
+/* The only one may not be drained; by force its clients are sent away, and
+ * undrain takes clients again. */
+static void test_drain(void **state)
+{
+	struct c2s_world world;
+	struct client client, other;
+
+	(void)state;
+	world_start(&world, "drain-grace = \"0s\"\n"
+		    "see-other-host = \"b.example.org:5222\"\n");
+	client_login(&world, &client);
+	assert_true(str_starts(world_command(&world, "drain", NULL, NULL),
+			       "failed it is the only c2s"));
+	assert_string_equal(world_command(&world, "drain", "force", "yes"),
+			    "ok \n");
+	client_expect(&client,
+		      "<stream:error><see-other-host "
+		      "xmlns='urn:ietf:params:xml:ns:xmpp-streams'>"
+		      "b.example.org:5222</see-other-host></stream:error>");
+	client_expect_closed(&client);
+	client_free(&client);
+	assert_non_null(strstr(world_command(&world, "status", NULL, NULL),
+			       "state=draining left="));
+	assert_string_equal(world_command(&world, "undrain", NULL, NULL),
+			    "ok \n");
+	client_login(&world, &other);
+	client_free(&other);
 	world_stop(&world);
 }
 
@@ -553,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_never_reads),
 		cmocka_unit_test(test_idle_memory),
 		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_stop),
 	};

@@ -47,15 +47,17 @@ static void run_later(struct command_call *call, void *ctx)
 }
 
 static const struct command commands[] = {
-	{ "session.list", run_list },
-	{ "later", run_later },
+	{ "session.list", run_list, true },
+	{ "later", run_later, false },
 	{ .name = NULL },
 };
 
 static void on_command(struct link *link, const char *from,
 		       const struct stanza *stanza, void *ctx)
 {
-	command_dispatch(link, commands, from, stanza, ctx);
+	const struct command_role role = { .table = commands, .ctx = ctx };
+
+	command_dispatch(link, &role, from, stanza);
 }
 
 static void on_received(struct link *link, const struct envelope *envelope,

@@ -186,6 +186,42 @@ static void test_other_commands(void **state)
 	client_expect_error(&admin, "bad-format");
 }
 
+static void command_until(const char *name, const char *answer)
+{
+	while (!client_has(&admin, answer)) {
+		command(name, "");
+		client_expect(&admin, RESULT("'ok'/>"));
+	}
+}
+
+/* Roles and components are sent away, and let in again afterwards; operators
+ * are let in all the time. */
+static void test_drain(void **state)
+{
+	struct client other = { .is_secure = false };
+
+	(void)state;
+	command("self", "");
+	client_expect(&admin, FIELD("state", "running"));
+	client_expect(&admin, FIELD("links", "2"));
+	command("drain", "");
+	client_expect_error(&sm, "system-shutdown");
+	client_expect_error(&irc, "system-shutdown");
+	client_close(&sm);
+	client_open(&sm, &world, 0);
+	client_handshake(&sm, "sm-1", true, "secret-1");
+	client_expect_error(&sm, "system-shutdown");
+	client_role(&other, &world, "admin-2", "secret-1", E1);
+	client_close(&other);
+	command_until("self", FIELD("state", "drained") FIELD("left", "0"));
+	command("undrain", "");
+	client_close(&sm);
+	client_role(&sm, &world, "sm-1", "secret-1", E1);
+	command("restart", "");
+	command("restart", "");
+	client_expect(&admin, RESULT("'failed' text='it is stopping'/>"));
+}
+
 /* An sm is no operator. */
 static void test_no_right(void **state)
 {
@@ -321,6 +357,7 @@ int main(void)
 		IN_WORLD(test_names),
 		IN_WORLD(test_kick),
 		IN_WORLD(test_other_commands),
+		IN_WORLD(test_drain),
 		IN_WORLD(test_no_right),
 		IN_WORLD(test_answers),
 		IN_WORLD(test_reload),

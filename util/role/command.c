@@ -10,6 +10,7 @@
 
 #include "util/base/mem.h"
 #include "util/base/str.h"
+#include "util/role/role.h"
 #include "util/xmpp/ns.h"
 
 struct command_call {
@@ -30,23 +31,66 @@ static void answer(struct command_call *call, const struct buf *payload)
 	(void)link_send(call->link, &envelope);
 }
 
-void command_dispatch(struct link *link, const struct command *table,
-		      const char *from, const struct stanza *stanza, void *ctx)
+static const struct command *find(const struct command *table,
+				  const char *name)
+{
+	for (; table->name; table++) {
+		if (str_equal(table->name, name))
+			return table;
+	}
+	return NULL;
+}
+
+/* Only arguments that are named here get into the log. */
+static void log_run(const struct command_role *role,
+		    const struct command_call *call,
+		    const struct command *command)
+{
+	const struct element *root = call->stanza->root;
+
+	log_at(role->env->log,
+	       command->reads ? LOG_LEVEL_DEBUG : LOG_LEVEL_NOTICE,
+	       "command.run", LOG_S("name", command->name),
+	       LOG_S("by", element_attr(root, "by")),
+	       LOG_S("link", call->from),
+	       LOG_S("jid", command_argument(call, "jid")),
+	       LOG_S("session", command_argument(call, "session")),
+	       LOG_S("domain", command_argument(call, "domain")),
+	       LOG_S("level", command_argument(call, "level")),
+	       LOG_S("force", command_argument(call, "force")));
+}
+
+static struct command_call *call_new(struct link *link, const char *from,
+				     const struct stanza *stanza)
 {
 	struct command_call *call = mem_new(struct command_call);
-	const char *name = element_attr(stanza->root, "name");
 
 	call->link = link;
 	call->from = mem_strdup(from);
 	call->id = mem_strdup(element_attr(stanza->root, "id"));
 	call->stanza = stanza_copy(stanza);
-	for (; table->name; table++) {
-		if (str_equal(table->name, name)) {
-			table->run(call, ctx);
-			return;
-		}
+	return call;
+}
+
+void command_dispatch(struct link *link, const struct command_role *role,
+		      const char *from, const struct stanza *stanza)
+{
+	struct command_call *call = call_new(link, from, stanza);
+	const char *name = element_attr(stanza->root, "name");
+	const struct command *command = find(role->table, name);
+	void *ctx = role->ctx;
+
+	if (!command && role->env) {
+		command = find(role_commands, name);
+		ctx = (void *)(uintptr_t)role;
 	}
-	command_finish(call, "invalid", "no such command");
+	if (!command) {
+		command_finish(call, "invalid", "no such command");
+		return;
+	}
+	if (role->env)
+		log_run(role, call, command);
+	command->run(call, ctx);
 }
 
 const char *command_argument(const struct command_call *call, const char *name)

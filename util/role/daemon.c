@@ -21,6 +21,7 @@
 #include "util/role/config_check.h"
 #include "util/role/privileges.h"
 #include "util/role/process_metrics.h"
+#include "util/role/restart.h"
 
 #define STOP_DEADLINE_MS 10000
 #define DEFAULT_CONFIG SYSCONFDIR "/chappe/chappe.conf"
@@ -30,6 +31,7 @@ enum daemon_action { ACTION_RUN, ACTION_TEST, ACTION_DUMP, ACTION_DONE };
 struct daemon {
 	struct role_env env; /* given to the role */
 	const struct role *role;
+	char **argv;
 	const char *path; /* of the configuration */
 	char *instance;
 	struct log log;
@@ -40,10 +42,14 @@ struct daemon {
 	struct process_metrics process;
 	struct timer watchdog;
 	struct timer deadline;
-	struct deferred stop; /* asked for by a command */
+	struct deferred stop, checked; /* asked for by a command */
+	struct restart *restart; /* asked for: being checked, or under way */
+	void (*restart_answer)(void *ctx, const struct error *refused);
+	void *restart_ctx;
 	bool started;	      /* role->start() has returned */
 	bool ready;
 	bool stopping;
+	bool again; /* starts again at the end */
 };
 
 static struct daemon *daemon_of(struct role_env *env)
@@ -147,15 +153,22 @@ static int reload(struct daemon *daemon, struct error *err)
 	return 0;
 }
 
-static int on_request_reload(struct role_env *env, struct error *err)
+/* To the service manager: READY=1 follows. */
+static void say_reloading(const struct daemon *daemon)
 {
-	struct daemon *daemon = daemon_of(env);
 	char state[64];
-	int rc;
 
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu",
 		 (unsigned long long)loop_now_us(daemon->loop));
 	notify_send(state);
+}
+
+static int on_request_reload(struct role_env *env, struct error *err)
+{
+	struct daemon *daemon = daemon_of(env);
+	int rc;
+
+	say_reloading(daemon);
 	rc = reload(daemon, err);
 	if (rc < 0)
 		log_error(&daemon->log, "role.reload-refused",
@@ -187,8 +200,14 @@ static void begin_stop(struct daemon *daemon)
 	if (daemon->stopping)
 		return;
 	daemon->stopping = true;
-	log_notice(&daemon->log, "role.stopping");
-	notify_send("STOPPING=1");
+	log_notice(&daemon->log, "role.stopping",
+		   LOG_S("restart", daemon->again ? "yes" : NULL));
+	/* Who comes back has not stopped: a manager that was told so would
+	 * kill it in the end. */
+	if (daemon->again)
+		say_reloading(daemon);
+	else
+		notify_send("STOPPING=1");
 	timer_start(&daemon->deadline, daemon->loop, STOP_DEADLINE_MS,
 		    on_deadline);
 	daemon->role->stop(daemon->state);
@@ -199,6 +218,17 @@ static void on_stop_deferred(struct deferred *deferred)
 	begin_stop(container_of(deferred, struct daemon, stop));
 }
 
+/* Out of the callback of what is freed here. */
+static void on_restart_deferred(struct deferred *deferred)
+{
+	struct daemon *daemon = container_of(deferred, struct daemon, checked);
+
+	restart_free(&daemon->restart);
+	/* Or a stop came in between. */
+	if (daemon->again)
+		begin_stop(daemon);
+}
+
 /* Later in this turn: the caller is in the middle of its own work. */
 static void on_request_stop(struct role_env *env)
 {
@@ -207,11 +237,44 @@ static void on_request_stop(struct role_env *env)
 	loop_defer(daemon->loop, &daemon->stop, on_stop_deferred);
 }
 
+static void on_restart_checked(void *ctx, const struct error *refused)
+{
+	struct daemon *daemon = ctx;
+
+	if (refused)
+		log_error(&daemon->log, "role.restart-refused",
+			  LOG_S("reason", refused->text));
+	daemon->restart_answer(daemon->restart_ctx, refused);
+	if (!daemon->stopping) {
+		daemon->again = !refused;
+		loop_defer(daemon->loop, &daemon->checked,
+			   on_restart_deferred);
+	}
+}
+
+static int on_request_restart(struct role_env *env,
+			      void (*answer)(void *ctx,
+					     const struct error *refused),
+			      void *ctx, struct error *err)
+{
+	struct daemon *daemon = daemon_of(env);
+
+	if (daemon->stopping || daemon->restart)
+		return error_set(err, "it is stopping, or starting again");
+	daemon->restart_answer = answer;
+	daemon->restart_ctx = ctx;
+	daemon->restart = restart_check(daemon->loop, daemon->argv,
+					on_restart_checked, daemon, err);
+	return daemon->restart ? 0 : -1;
+}
+
 static void on_stop_signal(int signum, void *ctx)
 {
 	struct daemon *daemon = ctx;
 
 	(void)signum;
+	/* Whoever wants its end does not want it back. */
+	daemon->again = false;
 	if (daemon->stopping)
 		loop_stop(daemon->loop); /* asked twice: at once */
 	else
@@ -269,6 +332,7 @@ static int open_world(struct daemon *daemon, struct error *err)
 		.stopped = on_stopped,
 		.ready = on_ready,
 		.request_stop = on_request_stop,
+		.request_restart = on_request_restart,
 		.request_reload = on_request_reload,
 	};
 	loop_on_signal(daemon->loop, SIGTERM, on_stop_signal, daemon);
@@ -304,12 +368,14 @@ static int start(struct daemon *daemon, struct error *err)
 static void close_world(struct daemon *daemon)
 {
 	http_server_close(&daemon->http);
+	restart_free(&daemon->restart);
 	if (daemon->state)
 		daemon->role->free(daemon->state);
 	process_metrics_stop(&daemon->process);
 	timer_stop(&daemon->watchdog);
 	timer_stop(&daemon->deadline);
 	loop_defer_cancel(daemon->loop, &daemon->stop);
+	loop_defer_cancel(daemon->loop, &daemon->checked);
 	loop_free(&daemon->loop);
 }
 
@@ -433,6 +499,7 @@ int daemon_main(const struct role *role, int argc, char *argv[])
 {
 	char *instance = mem_printf("%s-1", role->name);
 	struct daemon daemon = { .role = role,
+				 .argv = argv,
 				 .path = DEFAULT_CONFIG,
 				 .instance = instance };
 	struct error err = { .text = "" };
@@ -449,5 +516,10 @@ int daemon_main(const struct role *role, int argc, char *argv[])
 	if (daemon.config)
 		config_free(&daemon.config);
 	mem_free(instance);
+	if (status == 0 && daemon.again) {
+		restart_now(argv, &err);
+		fprintf(stderr, "chappe-%s: %s\n", role->name, err.text);
+		status = 1;
+	}
 	return status;
 }

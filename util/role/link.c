@@ -215,6 +215,7 @@ static bool payload_is(const struct envelope *envelope, const char *start)
 static void receive_command(struct link *link, const struct envelope *envelope)
 {
 	static const struct command no_commands[] = { { .name = NULL } };
+	static const struct command_role nobody = { .table = no_commands };
 	struct error err = { .text = "" };
 	struct stanza *stanza = envelope_parse(envelope, link->parser, &err);
 
@@ -228,8 +229,7 @@ static void receive_command(struct link *link, const struct envelope *envelope)
 		link->handlers.command(link, envelope->from, stanza,
 				       link->ctx);
 	else
-		command_dispatch(link, no_commands, envelope->from, stanza,
-				 NULL);
+		command_dispatch(link, &nobody, envelope->from, stanza);
 	stanza_free(&stanza);
 }
 

@@ -18,6 +18,9 @@
 #include "util/role/envelope.h"
 #include "util/role/members.h"
 
+/* The version of the protocol that we speak (docs/link.md section 2). */
+#define LINK_VERSION "1"
+
 struct link;
 
 struct link_options {

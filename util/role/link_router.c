@@ -23,7 +23,6 @@
 #define PING_MS 10000
 #define SILENCE_MS 30000
 #define WRITE_MS 30000
-#define LINK_VERSION "1"
 
 static const struct frame_limits limits = {
 	.bytes = 16 << 20, .depth = 1024, .attributes = 1024, .name = 4096,

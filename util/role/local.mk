@@ -13,6 +13,7 @@ util_role_librole_a_SOURCES = \
 	util/role/config_value.c util/role/config_value.h \
 	util/role/daemon.c util/role/role.h \
 	util/role/domain_options.c util/role/domain_options.h \
+	util/role/drain.c util/role/drain.h \
 	util/role/envelope.c util/role/envelope.h \
 	util/role/link.c util/role/link.h util/role/link_private.h \
 	util/role/link_members.c \
@@ -23,4 +24,7 @@ util_role_librole_a_SOURCES = \
 	util/role/metrics.c util/role/metrics.h \
 	util/role/privileges.c util/role/privileges.h \
 	util/role/process_metrics.c util/role/process_metrics.h \
-	util/role/role_link.c
+	util/role/restart.c util/role/restart.h \
+	util/role/role_commands.c \
+	util/role/role_link.c \
+	util/role/status.c util/role/status.h

@@ -28,6 +28,13 @@ struct role_env {
 	void (*ready)(struct role_env *env);
 	/* An operator's command `stop` or `reload`, also from the role. */
 	void (*request_stop)(struct role_env *env);
+	/* The same for `restart`. First it is found out whether the program
+	 * would start again: `answer` is told from the loop, once, and if
+	 * `refused` is NULL the end begins. -1 with err: it ends already. */
+	int (*request_restart)(struct role_env *env,
+			       void (*answer)(void *ctx,
+					      const struct error *refused),
+			       void *ctx, struct error *err);
 	/* 0, or -1 with what is wrong with the file: the old one stays. */
 	int (*request_reload)(struct role_env *env, struct error *err);
 };

@@ -98,7 +98,14 @@ void stream_write_error(struct buf *to, enum stream_error error,
 	buf_add_str(to, "<stream:error><");
 	buf_add_str(to, stream_error_condition(error));
 	buf_add_attr(to, "xmlns", NS_STREAM_ERRORS);
-	buf_add_str(to, "/>");
+	if (error == STREAM_SEE_OTHER_HOST && text != NULL) {
+		buf_add_char(to, '>');
+		buf_add_xml_text(to, text, strlen(text));
+		buf_add_str(to, "</see-other-host>");
+		text = NULL;
+	} else {
+		buf_add_str(to, "/>");
+	}
 	if (text != NULL) {
 		buf_add_str(to, "<text");
 		buf_add_attr(to, "xmlns", NS_STREAM_ERRORS);

@@ -64,7 +64,8 @@ struct stream_header {
 /* "<?xml version='1.0'?><stream:stream ...>" */
 void stream_write_header(struct buf *to, const struct stream_header *header);
 
-/* "<stream:error><condition/><text/></stream:error>"; text may be NULL. */
+/* "<stream:error><condition/><text/></stream:error>"; text may be NULL. Of
+ * see-other-host it is the host, inside the condition (section 4.9.3.19). */
 void stream_write_error(struct buf *to, enum stream_error error,
 			const char *text);
 void stream_write_end(struct buf *to); /* "</stream:stream>" */
