@@ -34,3 +34,6 @@ t_unit_test_watch_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
 UNIT_TESTS += t/unit/test_worker
 t_unit_test_worker_SOURCES = t/unit/test_worker.c $(NET_WORLD)
 t_unit_test_worker_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_program
+t_unit_test_program_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
