@@ -119,7 +119,7 @@ def test_unusual_passwords(shared, password):
     (("user", "unlock", "a@elsewhere.example"), "", UNAVAILABLE),
     (("session", "list", "elsewhere.example"), "", UNAVAILABLE),
     (("session", "list", "not a domain"), "", USAGE),
-    (("log-level", "router", "debug"), "", USAGE),
+    (("log-level", "router", "loud"), "", USAGE),
     (("session", "kick", "localhost"), "", USAGE),
     (("session", "kick", "nobody@localhost"), "", NOT_FOUND),
     (("session", "kick", "alice@localhost/gone"), "", NOT_FOUND),
@@ -137,7 +137,7 @@ def test_exit_codes(shared, words, stdin, code):
     (("session",), "'session' is followed by one of: list, kick"),
     (("frobnicate",), "there is no command 'frobnicate'"),
     (("use",), "there is no command 'use'"),
-    (("log-level", "router", "debug"), "not for routers"),
+    (("log-level", "router", "loud"), "level: error, warning"),
     (("session", "list", "elsewhere.example"), "serves elsewhere.example"),
 ], ids=lambda value: "-".join(value) if isinstance(value, tuple) else None)
 def test_complaints(shared, words, said):
