@@ -5,6 +5,7 @@
 #include "util/role/command.h"
 
 #include "config.h"
+#include "s2s/management.h"
 #include "s2s/remote.h"
 #include "s2s/s2s.h"
 #include "s2s/stream.h"
@@ -42,6 +43,7 @@ static void remote_row(struct command_call *call,
 {
 	const struct s2s_stream *s = remote->stream;
 	char address[ADDRESS_MAX], stanzas[STATUS_NUMBER], queue[STATUS_NUMBER];
+	char unacked[STATUS_NUMBER];
 	bool open = remote->state == REMOTE_OPEN;
 	enum trust level = s && s->incoming ? TRUST_TRUSTED
 			   : s		    ? s->level
@@ -55,7 +57,10 @@ static void remote_row(struct command_call *call,
 		    open ? trust_names[level] : NULL, "tls",
 		    s ? conn_tls_version(s->conn) : NULL, "stanzas",
 		    s ? status_number(stanzas, s->stanzas) : NULL, "queue",
-		    status_number(queue, remote->queue.count), "address",
+		    status_number(queue, remote->queue.count), "unacked",
+		    s ? status_number(unacked, s2s_management_unacked(s))
+		      : NULL,
+		    "address",
 		    s ? address : NULL, "reason", open ? NULL : remote->reason,
 		    NULL);
 }

@@ -8,6 +8,7 @@
 
 #include "s2s/dialback.h"
 #include "s2s/local.h"
+#include "s2s/management.h"
 #include "s2s/relay.h"
 #include "s2s/remote.h"
 #include "s2s/trust.h"
@@ -32,16 +33,18 @@ static bool is_identified(const struct s2s_stream *s)
 	       s2s_is_identified(s->conn, &policy, s->remote, NULL, why);
 }
 
+static bool needs_tls(const struct s2s_stream *s)
+{
+	return s->local && s->remote &&
+	       s2s_policy(s->s2s, s->local, s->remote).required >=
+		       TRUST_ENCRYPTED;
+}
+
 static void add_starttls(const struct s2s_stream *s, struct buf *out)
 {
-	struct s2s_policy policy;
-
 	buf_add_str(out, "<starttls xmlns='" NS_TLS "'>");
-	if (s->local && s->remote) {
-		policy = s2s_policy(s->s2s, s->local, s->remote);
-		if (policy.required >= TRUST_ENCRYPTED)
-			buf_add_str(out, "<required/>");
-	}
+	if (needs_tls(s))
+		buf_add_str(out, "<required/>");
 	buf_add_str(out, "</starttls>");
 }
 
@@ -61,6 +64,8 @@ static void send_features(struct s2s_stream *s)
 	}
 	buf_add_str(out, "<dialback xmlns='" NS_DIALBACK_FEATURE "'>"
 			 "<errors/></dialback>");
+	if (conn_is_secure(s->conn) || !needs_tls(s))
+		s2s_management_offer(s, out);
 	buf_addf(out,
 		 "<limits xmlns='" NS_STREAM_LIMITS "'>"
 		 "<max-bytes>%zu</max-bytes></limits>",
@@ -247,6 +252,8 @@ void s2s_incoming_element(struct s2s_stream *s, struct stanza *stanza)
 	}
 	if (str_equal(root->ns, NS_DIALBACK))
 		s2s_dialback_element(s, root);
+	else if (str_equal(root->ns, NS_SM))
+		s2s_management_element(s, root);
 	else if (str_equal(root->ns, NS_CLIENT))
 		s2s_relay_stanza(s, stanza);
 	else

@@ -15,6 +15,7 @@ s2s_libs2s_a_SOURCES = \
 	s2s/dialback_key.c s2s/dialback_key.h \
 	s2s/incoming.c s2s/incoming.h \
 	s2s/local.c s2s/local.h \
+	s2s/management.c s2s/management.h \
 	s2s/metrics.c \
 	s2s/outgoing.c s2s/outgoing.h \
 	s2s/queue.c s2s/queue.h \

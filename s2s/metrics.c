@@ -108,6 +108,12 @@ static void counts(const struct s2s *s2s, struct buf *to)
 	metrics_counter(to, "chappe_s2s_forged_total",
 			"Stanzas from domains that were not authenticated",
 			s2s->stats.forged);
+	metrics_counter(to, "chappe_s2s_resumed_total",
+			"Streams that were resumed after a broken connection",
+			s2s->stats.resumed);
+	metrics_counter(to, "chappe_s2s_resent_total",
+			"Stanzas sent again, not having been acknowledged",
+			s2s->stats.resent);
 	metrics_counter(to, "chappe_s2s_untrusted_total",
 			"Times that a server did not reach the trust required",
 			s2s->stats.untrusted);

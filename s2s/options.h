@@ -31,7 +31,7 @@ struct s2s_config {
 	char *ca; /* NULL: those of the system */
 	int trust;
 	bool allow_permissive;
-	bool bidi;
+	bool bidi, management;
 	char *dns_server, *dns_anchor, *dns_hosts;
 	bool dns_srv_jabber;
 	int64_t stanza_before, stanza_after; /* bytes of one element */
@@ -42,6 +42,7 @@ struct s2s_config {
 	int64_t write_queue;
 	int64_t queue_stanzas, queue_bytes, queue_age;
 	int64_t retry_first, retry_max;
+	int64_t ack_timeout, resume_timeout;
 	int64_t remotes;
 };
 

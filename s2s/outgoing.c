@@ -8,6 +8,7 @@
 
 #include "s2s/dialback.h"
 #include "s2s/local.h"
+#include "s2s/management.h"
 #include "s2s/relay.h"
 #include "s2s/remote.h"
 #include "s2s/trust.h"
@@ -54,6 +55,8 @@ static void opened(struct s2s_stream *s)
 		 LOG_S("trust", trust_names[s->level]),
 		 LOG_S("tls", conn_tls_version(s->conn)),
 		 LOG_S("address", address));
+	if (s2s_management_begin(s))
+		return;
 	s2s_stream_set_state(s, S2S_READY);
 	if (s->owner)
 		s2s_remote_opened(s->owner);
@@ -190,6 +193,7 @@ static void take_features(struct s2s_stream *s, const struct element *features)
 {
 	if (s->state != S2S_FEATURES)
 		return;
+	s->offers_sm = element_child(features, "sm", NS_SM) != NULL;
 	if (conn_is_secure(s->conn) ||
 	    !element_child(features, "starttls", NS_TLS)) {
 		authenticate(s, features);
@@ -273,6 +277,8 @@ void s2s_outgoing_element(struct s2s_stream *s, struct stanza *stanza)
 		take_features(s, root);
 	else if (element_is(root, "error", NS_STREAM))
 		take_error(s, root);
+	else if (str_equal(root->ns, NS_SM))
+		s2s_management_element(s, root);
 	else if (str_equal(root->ns, NS_DIALBACK))
 		s2s_dialback_element(s, root);
 	else if (str_equal(root->ns, NS_CLIENT) && s->state == S2S_READY)

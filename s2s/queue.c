@@ -12,25 +12,46 @@ bool s2s_queue_add(struct s2s_queue *queue,
 		   const struct s2s_queue_limits *limits, const char *bytes,
 		   size_t len, struct link_receipt receipt, uint64_t now)
 {
-	struct s2s_queued *queued;
-
 	/* A single stanza has its own limit: an empty queue takes it. */
 	if (queue->count >= limits->count ||
 	    (queue->count > 0 && queue->bytes + len > limits->bytes))
 		return false;
-	queued = mem_alloc(sizeof(*queued) + len);
+	s2s_queue_take_over(queue, s2s_queued_new(bytes, len, receipt, now));
+	return true;
+}
+
+struct s2s_queued *s2s_queued_new(const char *bytes, size_t len,
+				  struct link_receipt receipt, uint64_t now)
+{
+	struct s2s_queued *queued = mem_alloc(sizeof(*queued) + len);
+
 	queued->receipt = receipt;
 	queued->since = now;
 	queued->len = len;
 	memcpy(queued->bytes, bytes, len);
+	return queued;
+}
+
+void s2s_queue_take_over(struct s2s_queue *queue, struct s2s_queued *queued)
+{
+	queued->next = NULL;
 	if (queue->last)
 		queue->last->next = queued;
 	else
 		queue->first = queued;
 	queue->last = queued;
 	queue->count++;
-	queue->bytes += len;
-	return true;
+	queue->bytes += queued->len;
+}
+
+void s2s_queue_put_back(struct s2s_queue *queue, struct s2s_queued *queued)
+{
+	queued->next = queue->first;
+	queue->first = queued;
+	if (!queue->last)
+		queue->last = queued;
+	queue->count++;
+	queue->bytes += queued->len;
 }
 
 struct s2s_queued *s2s_queue_take(struct s2s_queue *queue)

@@ -12,8 +12,11 @@
 
 #include "util/role/link.h"
 
+struct s2s_remote;
+
 struct s2s_queued {
 	struct s2s_queued *next;
+	struct s2s_remote *remote;   /* once written: for whom */
 	struct link_receipt receipt; /* n 0: none */
 	uint64_t since;		     /* ms */
 	size_t len;
@@ -34,6 +37,14 @@ struct s2s_queue_limits {
 bool s2s_queue_add(struct s2s_queue *queue,
 		   const struct s2s_queue_limits *limits, const char *bytes,
 		   size_t len, struct link_receipt receipt, uint64_t now);
+
+/* A stanza by itself, for mem_free(). */
+struct s2s_queued *s2s_queued_new(const char *bytes, size_t len,
+				  struct link_receipt receipt, uint64_t now);
+
+/* Puts such a one at the end, or at the front, whatever the limits. */
+void s2s_queue_take_over(struct s2s_queue *queue, struct s2s_queued *queued);
+void s2s_queue_put_back(struct s2s_queue *queue, struct s2s_queued *queued);
 
 /* Takes out the first; NULL: it is empty. For mem_free(). */
 struct s2s_queued *s2s_queue_take(struct s2s_queue *queue);

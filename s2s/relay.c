@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "s2s/local.h"
+#include "s2s/management.h"
 #include "s2s/remote.h"
 #include "s2s/trust.h"
 #include "util/base/mem.h"
@@ -26,9 +27,10 @@ bool s2s_relay_is_stanza(const struct element *root)
 
 /* To a role of ours, by the address of the stanza. */
 static enum link_sent send_home(struct s2s *s2s, const struct stanza *stanza,
-				const char *to, const char *trust)
+				const char *to, const char *trust,
+				uint64_t token)
 {
-	struct envelope envelope = { .to = to, .trust = trust };
+	struct envelope envelope = { .to = to, .trust = trust, .token = token };
 	enum link_sent sent;
 
 	if (!s2s->link)
@@ -65,8 +67,14 @@ static void bounce_stanza(struct s2s *s2s, const struct stanza *stanza,
 	answer = stanza_error_new(stanza, condition, text);
 	to = element_attr(answer->root, "to");
 	if (to)
-		send_home(s2s, answer, to, NULL);
+		send_home(s2s, answer, to, NULL, 0);
 	stanza_free(&answer);
+}
+
+void s2s_relay_done(struct s2s *s2s, struct link_receipt receipt)
+{
+	if (receipt.n > 0 && s2s->link)
+		link_processed(s2s->link, receipt);
 }
 
 void s2s_relay_bounce(struct s2s *s2s, const char *bytes, size_t len,
@@ -79,8 +87,7 @@ void s2s_relay_bounce(struct s2s *s2s, const char *bytes, size_t len,
 	if (stanza)
 		bounce_stanza(s2s, stanza, condition, text);
 	stanza_free(&stanza);
-	if (receipt.n > 0 && s2s->link)
-		link_processed(s2s->link, receipt);
+	s2s_relay_done(s2s, receipt);
 }
 
 /* What a remote domain sent, and nobody here takes. */
@@ -138,15 +145,17 @@ static void deliver(struct s2s_stream *s, const struct stanza *stanza,
 		    const struct jid *to, enum trust level)
 {
 	struct s2s *s2s = s->s2s;
+	uint64_t token = s2s_management_token(s);
 	const char *at;
 
 	s->stanzas++;
 	s->used = loop_now(s2s->loop);
 	s2s->stats.stanzas[S2S_IN]++;
-	if (send_home(s2s, stanza, jid_full(to), trust_names[level]) ==
-	    LINK_NO_ROUTE) {
+	if (send_home(s2s, stanza, jid_full(to), trust_names[level],
+		      token) == LINK_NO_ROUTE) {
 		return_abroad(s2s, stanza, STANZA_INTERNAL_SERVER_ERROR,
 			      "nobody serves this domain at the moment");
+		s2s_management_handled(s2s, token);
 		return;
 	}
 	at = link_owner(s2s->link, jid_full(to));
@@ -190,6 +199,9 @@ void s2s_relay_stanza(struct s2s_stream *s, struct stanza *stanza)
 
 	if (!s2s_relay_is_stanza(stanza->root))
 		s2s_stream_fail(s, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+	else if (!s2s_management_received(s))
+		log_debug(s->s2s->log, "stanza.repeated",
+			  LOG_N("stream", s->serial));
 	else if (!from_text || !to_text)
 		s2s_stream_fail(s, STREAM_IMPROPER_ADDRESSING,
 				"a stanza needs from and to");
@@ -307,6 +319,13 @@ static void on_undelivered(struct link *link, const struct envelope *envelope,
 		return_abroad(s2s, stanza, STANZA_INTERNAL_SERVER_ERROR,
 			      reason);
 	stanza_free(&stanza);
+	s2s_management_handled(s2s, envelope->token);
+}
+
+static void on_delivered(struct link *link, uint64_t token, void *ctx)
+{
+	(void)link;
+	s2s_management_handled(ctx, token);
 }
 
 static void on_drained(struct link *link, const char *at, void *ctx)
@@ -322,6 +341,7 @@ static void on_drained(struct link *link, const char *at, void *ctx)
 
 const struct link_handlers s2s_relay_handlers = {
 	.received = on_received,
+	.delivered = on_delivered,
 	.undelivered = on_undelivered,
 	.drained = on_drained,
 	.command = s2s_command,

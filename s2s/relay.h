@@ -18,6 +18,9 @@ void s2s_relay_stanza(struct s2s_stream *s, struct stanza *stanza);
 
 /* A stanza of ours (as bytes) cannot be delivered: its sender gets an error,
  * unless it may not be answered. The receipt (n = 0: none) is processed. */
+/* The receipt, if it is one, is processed. */
+void s2s_relay_done(struct s2s *s2s, struct link_receipt receipt);
+
 void s2s_relay_bounce(struct s2s *s2s, const char *bytes, size_t len,
 		      enum stanza_error condition, const char *text,
 		      struct link_receipt receipt);

@@ -11,6 +11,7 @@
 #include "s2s/connect.h"
 #include "s2s/dialback.h"
 #include "s2s/local.h"
+#include "s2s/management.h"
 #include "s2s/outgoing.h"
 #include "s2s/relay.h"
 #include "s2s/stream.h"
@@ -26,7 +27,7 @@
 static const char *const state_names[] = {
 	[REMOTE_IDLE] = "idle", [REMOTE_CONNECTING] = "connecting",
 	[REMOTE_NEGOTIATING] = "negotiating", [REMOTE_OPEN] = "open",
-	[REMOTE_PAUSED] = "paused",
+	[REMOTE_PAUSED] = "paused",	[REMOTE_SUSPENDED] = "suspended",
 };
 
 const char *s2s_remote_state_name(enum s2s_remote_state state)
@@ -38,8 +39,8 @@ static void attempt(struct s2s_remote *remote);
 
 /* -- the table ------------------------------------------------------------ */
 
-static struct s2s_remote *find(struct s2s *s2s, const char *local,
-			       const char *domain)
+struct s2s_remote *s2s_remote_find(struct s2s *s2s, const char *local,
+				   const char *domain)
 {
 	char *key = mem_printf("%s %s", local, domain);
 	struct s2s_remote *remote;
@@ -53,7 +54,7 @@ static struct s2s_remote *find(struct s2s *s2s, const char *local,
 static struct s2s_remote *get(struct s2s *s2s, const char *local,
 			      const char *domain)
 {
-	struct s2s_remote *remote = find(s2s, local, domain);
+	struct s2s_remote *remote = s2s_remote_find(s2s, local, domain);
 
 	if (remote)
 		return remote;
@@ -85,14 +86,31 @@ static void take_off(struct s2s_remote *remote, const struct s2s_queued *queued)
 	remote->s2s->stats.queued_bytes -= queued->len;
 }
 
+void s2s_remote_join(struct s2s_remote *remote, struct s2s_stream *stream)
+{
+	remote->stream = stream;
+	DL_APPEND2(stream->users, remote, prev_user, next_user);
+}
+
+static void leave(struct s2s_remote *remote)
+{
+	struct s2s_stream *stream = remote->stream;
+
+	if (!stream)
+		return;
+	DL_DELETE2(stream->users, remote, prev_user, next_user);
+	if (stream->owner == remote)
+		stream->owner = NULL;
+	remote->stream = NULL;
+}
+
 static void remote_free(struct s2s_remote *remote)
 {
 	struct s2s_queued *queued;
 	struct s2s_verify *verify, *next;
 
 	HASH_DEL(remote->s2s->remotes, remote);
-	if (remote->stream)
-		remote->stream->owner = NULL;
+	leave(remote);
 	s2s_connect_free(&remote->connect);
 	timer_stop(&remote->timer);
 	timer_stop(&remote->age);
@@ -193,11 +211,12 @@ static void on_age(struct timer *timer)
 static bool can_write(const struct s2s_remote *remote)
 {
 	return remote->state == REMOTE_OPEN && !remote->stream->ended &&
-	       !conn_above_high_water(remote->stream->conn);
+	       !conn_above_high_water(remote->stream->conn) &&
+	       !s2s_management_full(remote->stream) && !remote->s2s->stopping;
 }
 
-static void write_stanza(struct s2s_remote *remote, const char *bytes,
-			 size_t len, struct link_receipt receipt)
+static void write_bytes(struct s2s_remote *remote, const char *bytes,
+			size_t len)
 {
 	struct s2s *s2s = remote->s2s;
 	struct s2s_stream *stream = remote->stream;
@@ -206,8 +225,33 @@ static void write_stanza(struct s2s_remote *remote, const char *bytes,
 	stream->stanzas++;
 	s2s->stats.stanzas[S2S_OUT]++;
 	s2s_stream_write(stream, bytes, len);
-	if (receipt.n > 0)
-		link_processed(s2s->link, receipt);
+}
+
+/* Takes it over. Without acknowledgements of the peer it counts as delivered
+ * when it is written. */
+static void write_queued(struct s2s_remote *remote, struct s2s_queued *queued)
+{
+	write_bytes(remote, queued->bytes, queued->len);
+	if (remote->stream->management) {
+		s2s_management_take_sent(remote->stream, remote, queued);
+		return;
+	}
+	s2s_relay_done(remote->s2s, queued->receipt);
+	mem_free(queued);
+}
+
+static void write_stanza(struct s2s_remote *remote, const char *bytes,
+			 size_t len, struct link_receipt receipt)
+{
+	struct s2s *s2s = remote->s2s;
+
+	if (remote->stream->management) {
+		write_queued(remote, s2s_queued_new(bytes, len, receipt,
+						    loop_now(s2s->loop)));
+		return;
+	}
+	write_bytes(remote, bytes, len);
+	s2s_relay_done(s2s, receipt);
 }
 
 static void flush(struct s2s_remote *remote)
@@ -217,9 +261,7 @@ static void flush(struct s2s_remote *remote)
 	while (can_write(remote) &&
 	       (queued = s2s_queue_take(&remote->queue)) != NULL) {
 		take_off(remote, queued);
-		write_stanza(remote, queued->bytes, queued->len,
-			     queued->receipt);
-		mem_free(queued);
+		write_queued(remote, queued);
 	}
 	watch_age(remote);
 }
@@ -238,6 +280,7 @@ static void set_state(struct s2s_remote *remote, enum s2s_remote_state state)
 		timer_start(&remote->timer, s2s->loop, FORGET_MS, on_timer);
 		break;
 	case REMOTE_OPEN:
+	case REMOTE_SUSPENDED:
 		timer_stop(&remote->timer);
 		break;
 	default: /* the deadline of the attempt goes on */
@@ -289,6 +332,7 @@ static void failed(struct s2s_remote *remote)
 	timer_start(&remote->timer, s2s->loop, pause, on_timer);
 	if (remote->final || remote->dead) {
 		remote->dead = true;
+		s2s_management_drop(&remote->suspended);
 		bounce_all(remote);
 	}
 }
@@ -313,9 +357,8 @@ static void deadline(struct s2s_remote *remote)
 {
 	struct s2s_stream *stream = remote->stream;
 
+	leave(remote);
 	if (stream) {
-		stream->owner = NULL;
-		remote->stream = NULL;
 		s2s_stream_fail(stream, STREAM_CONNECTION_TIMEOUT,
 				"it took too long");
 	}
@@ -323,6 +366,12 @@ static void deadline(struct s2s_remote *remote)
 		s2s_remote_blame(remote, STANZA_REMOTE_SERVER_TIMEOUT, false,
 				 "%s did not answer in time", remote->remote);
 	failed(remote);
+}
+
+/* Whether there is a reason to reach the domain. */
+static bool is_busy(const struct s2s_remote *remote)
+{
+	return remote->queue.first || remote->verifies || remote->suspended;
 }
 
 static void on_timer(struct timer *timer)
@@ -336,7 +385,7 @@ static void on_timer(struct timer *timer)
 		break;
 	case REMOTE_PAUSED:
 		set_state(remote, REMOTE_IDLE);
-		if (remote->queue.first || remote->verifies)
+		if (is_busy(remote))
 			attempt(remote);
 		break;
 	default:
@@ -374,7 +423,7 @@ static void on_connected(const struct s2s_connected *connected, void *ctx)
 	stream->remote = mem_strdup(remote->remote);
 	stream->dane = connected->dane;
 	stream->owner = remote;
-	remote->stream = stream;
+	s2s_remote_join(remote, stream);
 	set_state(remote, REMOTE_NEGOTIATING);
 	s2s_outgoing_start(stream, remote->ascii);
 }
@@ -434,7 +483,7 @@ static void closed(struct s2s_remote *remote, const char *reason)
 		remote->failures = 0;
 	for (struct s2s_verify *v = remote->verifies; v; v = v->next)
 		v->sent = false;
-	if (!remote->queue.first && !remote->verifies)
+	if (!is_busy(remote))
 		return;
 	if (lived >= STEADY_MS) {
 		attempt(remote);
@@ -445,12 +494,8 @@ static void closed(struct s2s_remote *remote, const char *reason)
 	failed(remote);
 }
 
-void s2s_remote_lost(struct s2s_remote *remote, struct s2s_stream *stream,
-		     const char *reason)
+static void lost(struct s2s_remote *remote, const char *reason)
 {
-	if (remote->stream != stream)
-		return;
-	remote->stream = NULL;
 	if (remote->state == REMOTE_OPEN) {
 		closed(remote, reason);
 		return;
@@ -588,44 +633,81 @@ void s2s_remote_encouraged(struct s2s *s2s, const char *local,
 			   const char *domain, struct s2s_stream *stream)
 {
 	struct s2s_remote *remote = stream->bidi ? get(s2s, local, domain)
-						 : find(s2s, local, domain);
+						 : s2s_remote_find(s2s, local, domain);
 
 	if (!remote)
 		return;
-	if (stream->bidi && !remote->stream && !remote->connect) {
-		remote->stream = stream;
+	if (stream->bidi && !remote->stream && !remote->connect &&
+	    !remote->suspended) {
+		s2s_remote_join(remote, stream);
 		s2s_remote_opened(remote);
 	} else if (remote->state == REMOTE_PAUSED && !remote->final) {
 		remote->dead = false;
 		set_state(remote, REMOTE_IDLE);
-		if (remote->queue.first || remote->verifies)
+		if (is_busy(remote))
 			attempt(remote);
 	}
 }
 
-void s2s_remotes_leave(struct s2s_stream *stream, const char *reason)
-{
-	struct s2s_remote *remote, *next;
+/* -- the end of streams --------------------------------------------------- */
 
-	if (!stream->incoming || !stream->bidi)
+void s2s_remotes_leave(struct s2s_stream *stream, const char *reason,
+		       bool broken)
+{
+	struct s2s_management *m = stream->management;
+	struct s2s_remote *owner = stream->owner, *remote;
+	bool wait = s2s_management_end(stream, broken);
+
+	while ((remote = stream->users)) {
+		leave(remote);
+		if (wait && remote->state == REMOTE_OPEN) {
+			set_state(remote, REMOTE_SUSPENDED);
+			s2s_management_wait(m, remote);
+		} else {
+			lost(remote, reason);
+		}
+	}
+	if (owner && owner->state == REMOTE_SUSPENDED)
+		closed(owner, reason);
+}
+
+void s2s_remote_take_back(struct s2s_remote *remote,
+			  struct s2s_queued *queued)
+{
+	struct s2s *s2s = remote->s2s;
+
+	/* It was with the peer, perhaps; its time begins anew. */
+	queued->since = loop_now(s2s->loop);
+	s2s_queue_put_back(&remote->queue, queued);
+	s2s->stats.queued++;
+	s2s->stats.queued_bytes += queued->len;
+	watch_age(remote);
+}
+
+void s2s_remote_released(struct s2s_remote *remote)
+{
+	remote->suspended = NULL;
+	if (remote->state != REMOTE_SUSPENDED)
 		return;
-	stream->bidi = false;
-	HASH_ITER(hh, stream->s2s->remotes, remote, next) {
-		if (remote->stream == stream)
-			s2s_remote_lost(remote, stream, reason);
+	set_state(remote, REMOTE_IDLE);
+	if (is_busy(remote))
+		attempt(remote);
+}
+
+void s2s_remotes_released(struct s2s_remote *users)
+{
+	struct s2s_remote *remote;
+
+	while ((remote = users)) {
+		DL_DELETE2(users, remote, prev_user, next_user);
+		s2s_remote_released(remote);
 	}
 }
 
 void s2s_remotes_flush(struct s2s_stream *stream)
 {
-	struct s2s_remote *remote, *next;
+	struct s2s_remote *remote;
 
-	if (stream->owner) {
-		flush(stream->owner);
-		return;
-	}
-	HASH_ITER(hh, stream->s2s->remotes, remote, next) {
-		if (remote->stream == stream)
-			flush(remote);
-	}
+	DL_FOREACH2(stream->users, remote, next_user)
+		flush(remote);
 }

@@ -17,6 +17,9 @@
  *    |  +--nothing waits-- PAUSED <--failed----------+              |
  *    +--------------------------------------------------ended-------+
  *
+ *   OPEN --connection broken--> SUSPENDED --resumed--> OPEN, else IDLE
+ *
+ * SUSPENDED: what was written waits for its stream to be resumed (XEP-0198).
  * While what waits is not too old, a pause ends in another attempt. When all
  * of it was returned the domain counts as *dead*: what comes in the pauses is
  * returned at once.
@@ -26,7 +29,8 @@ enum s2s_remote_state {
 	REMOTE_CONNECTING,
 	REMOTE_NEGOTIATING,
 	REMOTE_OPEN,
-	REMOTE_PAUSED
+	REMOTE_PAUSED,
+	REMOTE_SUSPENDED
 };
 
 struct s2s_connect;
@@ -51,6 +55,8 @@ struct s2s_remote {
 	struct s2s_queue queue;
 	struct s2s_verify *verifies;
 	struct s2s_stream *stream;   /* NEGOTIATING, OPEN */
+	struct s2s_management *suspended; /* of the stream before */
+	struct s2s_remote *prev_user, *next_user; /* of stream or suspended */
 	struct s2s_connect *connect; /* CONNECTING, NEGOTIATING */
 	struct timer timer;	     /* of the state */
 	struct timer age;	     /* of the first that waits */
@@ -63,6 +69,10 @@ struct s2s_remote {
 	uint64_t opened, tried;	     /* loop_now() */
 	UT_hash_handle hh;
 };
+
+/* The pair; NULL: there is nothing with it. */
+struct s2s_remote *s2s_remote_find(struct s2s *s2s, const char *local,
+				   const char *domain);
 
 const char *s2s_remote_state_name(enum s2s_remote_state state);
 
@@ -88,9 +98,23 @@ void s2s_remote_blame(struct s2s_remote *remote, enum stanza_error condition,
 /* Stanzas may be sent over its stream from now on. */
 void s2s_remote_opened(struct s2s_remote *remote);
 
-/* Its stream has ended, or is about to. */
-void s2s_remote_lost(struct s2s_remote *remote, struct s2s_stream *stream,
-		     const char *reason);
+/* The stream carries this one, too. */
+void s2s_remote_join(struct s2s_remote *remote, struct s2s_stream *stream);
+
+/* The stream has ended, or is about to: its users find another one, or wait
+ * for it to be resumed, which may be when it is `broken`. */
+void s2s_remotes_leave(struct s2s_stream *stream, const char *reason,
+		       bool broken);
+
+/* What was written to a stream, and not acknowledged: back into the queue, at
+ * the front. */
+void s2s_remote_take_back(struct s2s_remote *remote,
+			  struct s2s_queued *queued);
+
+/* The stream that it waited for will not be resumed. The second: a list of
+ * such. */
+void s2s_remote_released(struct s2s_remote *remote);
+void s2s_remotes_released(struct s2s_remote *users);
 
 /* A verification has an answer. `condition`: of the error, NULL: none. */
 void s2s_remote_verified(struct s2s_remote *remote, struct s2s_verify *verify,
@@ -102,10 +126,6 @@ void s2s_remote_verified(struct s2s_remote *remote, struct s2s_verify *verify,
  * this stream too (XEP-0288), they may go there. */
 void s2s_remote_encouraged(struct s2s *s2s, const char *local,
 			   const char *remote, struct s2s_stream *stream);
-
-/* A stream in both directions has ended; the others are told by
- * s2s_remote_lost(). */
-void s2s_remotes_leave(struct s2s_stream *stream, const char *reason);
 
 /* The stream takes more again. */
 void s2s_remotes_flush(struct s2s_stream *stream);

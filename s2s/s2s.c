@@ -7,12 +7,14 @@
 #include "s2s/connect.h"
 #include "s2s/drain.h"
 #include "s2s/local.h"
+#include "s2s/management.h"
 #include "s2s/relay.h"
 #include "s2s/remote.h"
 #include "s2s/stream.h"
 #include "util/base/mem.h"
 
 #define SECRET_DIGITS 64
+#define PATIENCE_MS   2000
 
 /* The default route (docs/link.md section 3). */
 static const char *const binds[] = { "*", NULL };
@@ -104,6 +106,8 @@ static void s2s_free(void *state)
 	drain_stop(&s2s->drain);
 	acceptor_close(s2s->acceptor);
 	loop_defer_cancel(s2s->loop, &s2s->later);
+	timer_stop(&s2s->patience);
+	s2s_managements_free(s2s);
 	s2s_remotes_free(s2s);
 	s2s_streams_drop(s2s);
 	acceptor_free(&s2s->acceptor);
@@ -187,20 +191,58 @@ void s2s_check_stopped(struct s2s *s2s)
 
 /* What waits is not acknowledged: its sender gives it to another s2s, or to
  * us when we are back. */
+static void close_all(struct s2s *s2s)
+{
+	struct s2s_stream *s, *next;
+
+	timer_stop(&s2s->patience);
+	HASH_ITER(hh, s2s->streams, s, next)
+		s2s_management_part(s);
+	s2s_managements_free(s2s);
+	s2s_remotes_free(s2s);
+	HASH_ITER(hh, s2s->streams, s, next)
+		s2s_stream_fail(s, STREAM_SYSTEM_SHUTDOWN, NULL);
+	s2s_check_stopped(s2s);
+}
+
+static void on_patience(struct timer *timer)
+{
+	close_all(container_of(timer, struct s2s, patience));
+}
+
+static bool is_acknowledged(const struct s2s *s2s)
+{
+	const struct s2s_stream *s, *next;
+
+	HASH_ITER(hh, s2s->streams, s, next) {
+		if (s2s_management_unacked(s) > 0)
+			return false;
+	}
+	return true;
+}
+
+void s2s_check_acknowledged(struct s2s *s2s)
+{
+	if (timer_running(&s2s->patience) && is_acknowledged(s2s))
+		close_all(s2s);
+}
+
+/* What is on its way to others is waited for: else it would be sent again,
+ * and come twice. */
 static void s2s_stop(void *state)
 {
 	struct s2s *s2s = state;
-	struct s2s_stream *s, *next;
 
 	if (s2s->stopping)
 		return;
 	s2s->stopping = true;
 	drain_stop(&s2s->drain);
 	acceptor_close(s2s->acceptor);
-	s2s_remotes_free(s2s);
-	HASH_ITER(hh, s2s->streams, s, next)
-		s2s_stream_fail(s, STREAM_SYSTEM_SHUTDOWN, NULL);
-	s2s_check_stopped(s2s);
+	if (is_acknowledged(s2s))
+		close_all(s2s);
+	else
+		timer_start(&s2s->patience, s2s->loop, PATIENCE_MS,
+			    on_patience);
 }
 
 const struct role s2s_role = {

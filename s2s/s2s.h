@@ -45,14 +45,18 @@ struct s2s_stats {
 	uint64_t errors[S2S_CONDITIONS]; /* stream errors that we sent */
 	uint64_t dialbacks_valid, dialbacks_invalid, dialbacks_failed;
 	uint64_t reached[S2S_DIRECTIONS][TRUST_COUNT]; /* streams, so far */
+	uint64_t resumed;   /* streams */
+	uint64_t resent;    /* stanzas that were not acknowledged */
 	uint64_t untrusted; /* that did not reach what they must */
 	uint64_t queued, queued_bytes; /* now, in all queues */
 };
 
 struct s2s_attempt;
 struct s2s_local;
+struct s2s_management;
 struct s2s_remote;
 struct s2s_stream;
+struct taken;
 
 struct s2s {
 	struct role_env *env;
@@ -68,14 +72,18 @@ struct s2s {
 	struct tls_context *server, *direct; /* with all certificates */
 	struct s2s_remote *remotes;	     /* by pair */
 	struct s2s_stream *streams;	     /* by serial number */
+	struct s2s_management *managements; /* XEP-0198 */
+	struct taken *taken; /* stanzas on their way to roles, by token */
 	struct s2s_stream *blocked; /* wait for a receiver's queue */
 	struct acceptor *acceptor;
 	struct s2s_attempt *attempts; /* connections being made */
 	char *secret, *secret_old; /* of dialback; old may be NULL */
-	uint64_t last_serial;
+	uint64_t last_serial, last_token;
+	uint64_t suspended; /* of the managements */
 	uint64_t started;
 	struct buf out;	       /* where text is put together */
 	struct deferred later; /* ready, and stopped */
+	struct timer patience; /* when stopping, with the last acknowledgements */
 	struct s2s_stats stats;
 	struct drain drain;
 	bool stopping;
@@ -83,6 +91,9 @@ struct s2s {
 
 /* After the last stream has gone: tells the env when it is stopping. */
 void s2s_check_stopped(struct s2s *s2s);
+
+/* After an acknowledgement: whether it was the one that the end waited for. */
+void s2s_check_acknowledged(struct s2s *s2s);
 
 /* s2s/metrics.c: role->metrics. */
 void s2s_metrics(void *state, struct buf *to);

@@ -11,6 +11,7 @@
 
 #include "s2s/incoming.h"
 #include "s2s/local.h"
+#include "s2s/management.h"
 #include "s2s/outgoing.h"
 #include "s2s/relay.h"
 #include "s2s/remote.h"
@@ -25,7 +26,8 @@
 static const char *const state_names[] = {
 	[S2S_HANDSHAKE] = "handshake", [S2S_HEADER] = "header",
 	[S2S_FEATURES] = "features",   [S2S_PROCEED] = "proceed",
-	[S2S_AUTH] = "authenticating", [S2S_READY] = "ready",
+	[S2S_AUTH] = "authenticating", [S2S_RESUME] = "resuming",
+	[S2S_READY] = "ready",
 	[S2S_CLOSING] = "closing",
 };
 
@@ -84,24 +86,13 @@ static void end(struct s2s_stream *s, const char *abort_reason)
 		conn_close(s->conn);
 }
 
-/* Whoever sends over it finds another way, or says why there is none. */
-static void lose_owner(struct s2s_stream *s, const char *reason)
-{
-	struct s2s_remote *owner = s->owner;
-
-	s->owner = NULL;
-	if (owner)
-		s2s_remote_lost(owner, s, reason);
-}
-
 static void begin_closing(struct s2s_stream *s, const char *reason)
 {
 	stream_write_end(&s->s2s->out);
 	s2s_stream_flush(s);
 	s2s_stream_unblock(s);
 	s2s_stream_set_state(s, S2S_CLOSING);
-	s2s_remotes_leave(s, reason);
-	lose_owner(s, reason);
+	s2s_remotes_leave(s, reason, false);
 }
 
 static void answer_header(struct s2s_stream *s)
@@ -130,11 +121,12 @@ void s2s_stream_fail(struct s2s_stream *s, enum stream_error condition,
 	if (s->state == S2S_HANDSHAKE) {
 		/* Nothing can be said while TLS is not there. */
 		s2s_stream_set_state(s, S2S_CLOSING);
-		lose_owner(s, text ? text : word);
+		s2s_remotes_leave(s, text ? text : word, false);
 		end(s, word);
 		return;
 	}
 	answer_header(s);
+	s2s_management_part(s);
 	stream_write_error(&s2s->out, condition, text);
 	begin_closing(s, text ? text : word);
 	end(s, NULL);
@@ -145,21 +137,21 @@ void s2s_stream_close(struct s2s_stream *s, const char *reason)
 	if (s->state == S2S_CLOSING)
 		return;
 	answer_header(s);
+	s2s_management_part(s);
 	begin_closing(s, reason);
 	if (!s->ended)
 		timer_start(&s->timer, s->s2s->loop, CLOSE_WAIT, on_timer);
 }
 
-static void grants_free(struct s2s_stream *s)
+void s2s_stream_abort(struct s2s_stream *s, const char *reason)
 {
-	struct s2s_grant *grant, *next;
+	end(s, reason);
+}
 
-	LL_FOREACH_SAFE(s->grants, grant, next) {
-		mem_free(grant->local);
-		mem_free(grant->remote);
-		mem_free(grant);
-	}
-	s->grants = NULL;
+void s2s_stream_replace(struct s2s_stream *s)
+{
+	s2s_remotes_leave(s, "it was resumed elsewhere", true);
+	s2s_stream_fail(s, STREAM_CONFLICT, "it was resumed elsewhere");
 }
 
 static void forget_namespaces(struct s2s_stream *s)
@@ -178,7 +170,7 @@ static void stream_free(struct s2s_stream *s)
 	s2s_stream_unblock(s);
 	frame_free(&s->frame);
 	forget_namespaces(s);
-	grants_free(s);
+	s2s_grants_free(&s->grants);
 	admission_release(&s->admission);
 	HASH_DEL(s2s->streams, s);
 	s2s_dane_free(&s->dane);
@@ -200,8 +192,8 @@ static void on_closed(struct conn *conn, const char *reason, void *ctx)
 		 LOG_S("reason", reason));
 	s->ended = true;
 	s->state = S2S_CLOSING;
-	s2s_remotes_leave(s, reason ? reason : "the connection was closed");
-	lose_owner(s, reason ? reason : "the connection was closed");
+	s2s_remotes_leave(s, reason ? reason : "the connection was closed",
+			  true);
 	stream_free(s);
 	s2s_check_stopped(s2s);
 }
@@ -259,12 +251,24 @@ void s2s_stream_set_state(struct s2s_stream *s, enum s2s_state state)
 
 /* -- grants --------------------------------------------------------------- */
 
-static struct s2s_grant *find_grant(const struct s2s_stream *s,
-				    const char *local, const char *remote)
+void s2s_grants_free(struct s2s_grant **grants)
+{
+	struct s2s_grant *grant, *next;
+
+	LL_FOREACH_SAFE(*grants, grant, next) {
+		mem_free(grant->local);
+		mem_free(grant->remote);
+		mem_free(grant);
+	}
+	*grants = NULL;
+}
+
+static struct s2s_grant *find_grant(struct s2s_grant *list, const char *local,
+				    const char *remote)
 {
 	struct s2s_grant *grant;
 
-	LL_FOREACH(s->grants, grant) {
+	LL_FOREACH(list, grant) {
 		if (str_equal(grant->local, local) &&
 		    str_equal(grant->remote, remote))
 			return grant;
@@ -276,7 +280,7 @@ void s2s_stream_grant(struct s2s_stream *s, const char *local,
 		      const char *remote, enum trust level)
 {
 	struct s2s *s2s = s->s2s;
-	struct s2s_grant *grant = find_grant(s, local, remote);
+	struct s2s_grant *grant = find_grant(s->grants, local, remote);
 	char address[ADDRESS_MAX];
 
 	if (!grant) {
@@ -306,7 +310,30 @@ const struct s2s_grant *s2s_stream_granted(const struct s2s_stream *s,
 					   const char *local,
 					   const char *remote)
 {
-	return find_grant(s, local, remote);
+	return find_grant(s->grants, local, remote);
+}
+
+void s2s_grants_move(struct s2s_grant **to, struct s2s_grant **from)
+{
+	struct s2s_grant *grant, *next;
+
+	LL_FOREACH_SAFE(*from, grant, next) {
+		if (find_grant(*to, grant->local, grant->remote))
+			continue;
+		LL_DELETE(*from, grant);
+		LL_APPEND(*to, grant);
+	}
+	s2s_grants_free(from);
+}
+
+enum trust s2s_stream_level(const struct s2s_stream *s)
+{
+	const struct s2s_grant *grant;
+
+	if (!s->incoming)
+		return s->level;
+	grant = s2s_stream_granted(s, s->local, s->remote);
+	return grant ? grant->level : TRUST_PERMISSIVE;
 }
 
 /* -- reading -------------------------------------------------------------- */

@@ -20,7 +20,7 @@
  *   HEADER --header--> FEATURES --starttls--> PROCEED --proceed--> HANDSHAKE
  *     ^ ^                 |  |                                        |
  *     | |                 |  | EXTERNAL, dialback                     |
- *     | |                 |  +---> AUTH --valid--> READY              |
+ *     | |                 |  +---> AUTH --valid--> READY <- RESUME    |
  *     | +---- success ----|---------+                ^                |
  *     |                   +--------- authenticated --+                |
  *     +---------------------------- secured --------------------------+
@@ -31,7 +31,8 @@ enum s2s_state {
 	S2S_HEADER,   /* the peer's is awaited */
 	S2S_FEATURES, /* they are awaited */
 	S2S_PROCEED,
-	S2S_AUTH, /* the peer's judgement of us is awaited */
+	S2S_AUTH,   /* the peer's judgement of us is awaited */
+	S2S_RESUME, /* its word on resuming a former stream is */
 	S2S_READY,
 	S2S_CLOSING, /* our end tag was sent; input is ignored */
 	S2S_STATES
@@ -55,7 +56,9 @@ struct s2s_stream {
 	char *peer_id; /* outgoing: the one that the peer gave */
 	/* Outgoing: the pair; incoming: what the header says, NULL before. */
 	char *local, *remote;
-	struct s2s_remote *owner; /* outgoing: it is the way of this pair */
+	struct s2s_remote *owner; /* outgoing: it negotiates for this pair */
+	struct s2s_remote *users; /* whose stanzas it carries, or will */
+	struct s2s_management *management; /* NULL: none */
 	struct s2s_grant *grants;
 	enum trust level;   /* outgoing: that was reached */
 	struct s2s_dane *dane; /* outgoing: what DNSSEC says of the peer */
@@ -72,6 +75,7 @@ struct s2s_stream {
 	bool legacy;	  /* the peer knows no features */
 	bool external;	  /* authenticated by SASL */
 	bool bidi;	  /* was agreed on (XEP-0288) */
+	bool offers_sm;	  /* outgoing: the peer's features do */
 	bool verifying;	  /* outgoing: db:verify may be sent */
 	bool paused, blocked;
 	bool ended; /* the connection is closing or aborted */
@@ -98,6 +102,12 @@ void s2s_stream_fail(struct s2s_stream *s, enum stream_error condition,
 /* Ends it in an orderly way (section 4.4); `reason` is for the log. */
 void s2s_stream_close(struct s2s_stream *s, const char *reason);
 
+/* Cuts the connection, as if the network had: the stream may be resumed. */
+void s2s_stream_abort(struct s2s_stream *s, const char *reason);
+
+/* Another stream resumes this one, whose connection must be broken. */
+void s2s_stream_replace(struct s2s_stream *s);
+
 /* A new header is expected on the same connection. */
 void s2s_stream_restart(struct s2s_stream *s);
 
@@ -119,6 +129,14 @@ void s2s_stream_grant(struct s2s_stream *s, const char *local,
 const struct s2s_grant *s2s_stream_granted(const struct s2s_stream *s,
 					   const char *local,
 					   const char *remote);
+
+/* The level of the pair that the stream was opened for. */
+enum trust s2s_stream_level(const struct s2s_stream *s);
+
+/* Lists of grants: the target gets those that it has not; the source is empty
+ * then. */
+void s2s_grants_move(struct s2s_grant **to, struct s2s_grant **from);
+void s2s_grants_free(struct s2s_grant **grants);
 
 /* An incoming one; NULL: it has gone. */
 struct s2s_stream *s2s_stream_find(struct s2s *s2s, uint64_t serial);

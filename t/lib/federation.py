@@ -273,7 +273,8 @@ class Server:
 
 class Prosody(Server):
     """Prosody of the distribution. Options: secure_auth (certificates only),
-    encryption=False (none at all), dialback=False, external=False, direct."""
+    encryption=False (none at all), dialback=False, external=False, direct,
+    smacks (stream management)."""
 
     def _conf(self):
         options = self.options
@@ -286,6 +287,8 @@ class Prosody(Server):
             off.append("dialback")
         if not options.get("external", True):
             off.append("s2s_auth_certs")
+        if options.get("smacks"):
+            modules.append("smacks")
         encryption = options.get("encryption", True)
         if not encryption:
             off.append("tls")
