@@ -6,6 +6,7 @@
  */
 #include "s2s/drain.h"
 
+#include "s2s/management.h"
 #include "s2s/remote.h"
 #include "s2s/stream.h"
 #include "util/base/str.h"
@@ -58,14 +59,13 @@ static void end(void *role)
 /* Whether something waits to go over this stream. */
 static bool is_needed(const struct s2s_stream *s)
 {
-	const struct s2s_remote *remote, *next;
+	const struct s2s_remote *remote;
 
-	HASH_ITER(hh, s->s2s->remotes, remote, next) {
-		if (remote->stream == s &&
-		    (remote->queue.first || remote->verifies))
+	DL_FOREACH2(s->users, remote, next_user) {
+		if (remote->queue.first || remote->verifies)
 			return true;
 	}
-	return s->state != S2S_READY;
+	return s->state != S2S_READY || s2s_management_unacked(s) > 0;
 }
 
 static void step(void *role)

@@ -385,6 +385,7 @@ bool s2s_management_end(struct s2s_stream *s, bool broken)
 	if (!m)
 		return false;
 	s->management = NULL;
+	s->managed = true;
 	/* Whoever opened the stream has no reason to resume it when nothing
 	 * is missing; who was called does not know. */
 	if (!broken || !m->id || !m->enabled || s2s->stopping ||

@@ -404,11 +404,12 @@ static void take_header(struct s2s_stream *s, const char *bytes, size_t len)
 }
 
 /* After our end tag, until the peer's: what was on its way still counts
- * (RFC 6120 section 4.4), but nothing is negotiated any more. */
+ * (RFC 6120 section 4.4), but nothing is negotiated any more. Where the peer
+ * waits for acknowledgements, none can be given now: it sends it again. */
 static void take_late(struct s2s_stream *s, const char *bytes, size_t len)
 {
 	struct stanza *stanza =
-		s->has_ns && (s->grants || s->bidi) ?
+		s->has_ns && !s->managed && (s->grants || s->bidi) ?
 			stanza_parse(s->s2s->parser, &s->ns, bytes, len, NULL) :
 			NULL;
 

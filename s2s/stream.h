@@ -75,6 +75,7 @@ struct s2s_stream {
 	bool legacy;	  /* the peer knows no features */
 	bool external;	  /* authenticated by SASL */
 	bool bidi;	  /* was agreed on (XEP-0288) */
+	bool managed;	  /* it had stream management, to its end */
 	bool offers_sm;	  /* outgoing: the peer's features do */
 	bool verifying;	  /* outgoing: db:verify may be sent */
 	bool paused, blocked;
