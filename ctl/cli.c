@@ -42,6 +42,10 @@ static void usage(FILE *to)
 	      "                    " SYSCONFDIR "/chappe/chappe.conf)\n"
 	      "  --json            answers as a JSON array of objects\n"
 	      "  --password-stdin  passwords from the standard input\n"
+	      "  --domain NAME     of `db` and `import`: only this domain,\n"
+	      "  --user JID        only this account,\n"
+	      "  --storage NAME    in this section storage,\n"
+	      "  --dry-run         saying what would be done\n"
 	      "  -V, -h            version, this text\n",
 	      to);
 }
@@ -109,14 +113,18 @@ static int find_command(struct ctl *ctl, int count, char *given[])
 	return -1;
 }
 
-/* A long option, which getopt(3) hands over as the value of "--". */
+/* A long option, which getopt(3) hands over as the value of "--": its
+ * letter. */
 static int long_option(const char *name)
 {
 	static const struct {
 		const char *name;
 		int letter;
-	} options[] = { { "json", 'j' },	   { "password-stdin", 'p' },
-			{ "help", 'h' },	   { "version", 'V' } };
+	} options[] = {
+		{ "json", 'j' }, { "password-stdin", 'p' }, { "help", 'h' },
+		{ "version", 'V' }, { "dry-run", 'n' }, { "storage", 's' },
+		{ "domain", 'd' }, { "user", 'u' }, { "output", 'o' },
+	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
 		if (str_equal(options[i].name, name))
@@ -125,14 +133,48 @@ static int long_option(const char *name)
 	return '?';
 }
 
+/* Where the value of a long option goes; NULL: it has none. */
+static const char **long_value(struct ctl *ctl, int letter)
+{
+	switch (letter) {
+	case 's':
+		return &ctl->storage;
+	case 'd':
+		return &ctl->domain;
+	case 'u':
+		return &ctl->user;
+	case 'o':
+		return &ctl->output;
+	}
+	return NULL;
+}
+
+/* The word after a long option, when it wants one. */
+static int take_value(struct ctl *ctl, int letter, int argc, char *argv[])
+{
+	const char **value = long_value(ctl, letter);
+
+	if (value == NULL)
+		return 0;
+	if (optind >= argc) {
+		ctl_complain("--%s wants a value", optarg);
+		return -1;
+	}
+	*value = argv[optind++];
+	return 0;
+}
+
 /* Exit code, or -1 to go on. */
 static int read_options(struct ctl *ctl, int argc, char *argv[])
 {
 	int letter;
 
 	while ((letter = getopt(argc, argv, "c:jphV-:")) != -1) {
-		if (letter == '-')
+		if (letter == '-') {
 			letter = long_option(optarg);
+			if (take_value(ctl, letter, argc, argv) < 0)
+				return CTL_USAGE;
+		}
 		switch (letter) {
 		case 'c':
 			ctl->config_file = optarg;
@@ -142,6 +184,14 @@ static int read_options(struct ctl *ctl, int argc, char *argv[])
 			break;
 		case 'p':
 			ctl->password_stdin = true;
+			break;
+		case 'n':
+			ctl->dry_run = true;
+			break;
+		case 's':
+		case 'd':
+		case 'u':
+		case 'o':
 			break;
 		case 'h':
 			usage(stdout);
@@ -192,6 +242,8 @@ int ctl_main(int argc, char *argv[])
 	code = read_options(&ctl, argc, argv);
 	if (code >= 0)
 		return code;
-	return ctl.command->run == ctl_config_check ? ctl_config_check(&ctl)
-						    : run_online(&ctl);
+	if (ctl.command->run == ctl_config_check ||
+	    ctl.command->run == ctl_db)
+		return ctl.command->run(&ctl);
+	return run_online(&ctl);
 }

@@ -511,5 +511,13 @@ const struct ctl_command ctl_commands[] = {
 	{ "stop", "[INSTANCE...]", 0, -1, stop, "end roles in good order" },
 	{ "log-level", "INSTANCE LEVEL", 2, 2, log_level,
 	  "until the next restart" },
+	{ "db migrate", "", 0, 0, ctl_db,
+	  "bring the tables of every storage up to date" },
+	{ "db check", "", 0, 0, ctl_db,
+	  "look for damage and contradictions in every storage" },
+	{ "db export", "[FILE]", 0, 1, ctl_db,
+	  "everybody's data as XEP-0227" },
+	{ "db import", "[FILE]", 0, 1, ctl_db,
+	  "add accounts from such a file" },
 	{ .words = NULL }
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * chappectl: the operator's hand. One run is one command, sent over an admin
- * link to the roles that can answer it (docs/link.md section 7); it touches
- * no database itself.
+ * link to the roles that can answer it (docs/link.md section 7), or one of
+ * chappe-db; it touches no database itself.
  */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
@@ -43,6 +43,9 @@ struct ctl {
 	const char *config_file;
 	bool json;
 	bool password_stdin;
+	bool dry_run;
+	/* For `db` and `import`; NULL: not given. */
+	const char *storage, *domain, *user, *output;
 	const struct ctl_command *command;
 	char **arguments; /* after the words of the command */
 	int argument_count;
@@ -63,8 +66,11 @@ struct ctl_command {
 /* ctl/commands.c: all of them, ended by words NULL. */
 extern const struct ctl_command ctl_commands[];
 
-/* The one command that asks nobody: it runs without a configuration. */
+/* Commands that ask no role, and run without a configuration of ours. */
 int ctl_config_check(struct ctl *ctl);
+
+/* ctl/db.c: leaves it to chappe-db; returns only when that is not there. */
+int ctl_db(struct ctl *ctl);
 
 /* ctl/cli.c: main() in all but name. */
 int ctl_main(int argc, char *argv[]);

@@ -9,11 +9,12 @@
 #define STORAGE_DRIVER_H
 
 #include "storage/storage.h"
+#include "storage/storage_admin.h"
 #include "util/net/worker.h"
 
 /* Grows whenever this header or storage.h changes what a driver sees; an
  * object with another number is refused. */
-#define STORAGE_DRIVER_ABI 2
+#define STORAGE_DRIVER_ABI 3
 
 enum storage_op {
 	STORAGE_OP_ACCOUNT_GET,
@@ -21,6 +22,7 @@ enum storage_op {
 	STORAGE_OP_ACCOUNT_SET,
 	STORAGE_OP_ACCOUNT_REMOVE,
 	STORAGE_OP_ACCOUNT_LIST,
+	STORAGE_OP_OWNER_LIST,
 	STORAGE_OP_LOAD,
 	STORAGE_OP_ROSTER_PUT,
 	STORAGE_OP_ROSTER_REMOVE,
@@ -39,7 +41,8 @@ enum storage_op {
 struct storage_request {
 	struct worker_job job; /* for the driver's use */
 	enum storage_op op;
-	char *owner;  /* or the domain, for ACCOUNT_LIST */
+	char *owner;  /* or the domain, for ACCOUNT_LIST; after whom, for
+			 OWNER_LIST */
 	char *kind;
 	char *key;    /* document key, contact, `after` of ACCOUNT_LIST */
 	char *data;
@@ -79,6 +82,9 @@ struct storage_driver {
 	 * itself, but at a later turn of the loop. Requests for one owner
 	 * take effect in the order of submission. */
 	void (*submit)(void *store, struct storage_request *request);
+	/* What an operator asks of the database itself; NULL: nothing, as
+	 * there is none. */
+	const struct storage_admin *admin;
 };
 
 /* Whether the operation changes anything. */

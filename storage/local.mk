@@ -8,6 +8,7 @@ storage_libstorage_a_SOURCES = \
 	storage/auth_derive.c storage/auth_derive.h \
 	storage/auth_driver.h \
 	storage/auth_storage.c \
+	storage/checks.c storage/checks.h \
 	storage/driver.h \
 	storage/drivers.c storage/drivers.h \
 	storage/item.c \
@@ -15,10 +16,12 @@ storage_libstorage_a_SOURCES = \
 	storage/people.c storage/people.h storage/people_driver.h \
 	storage/schema.h \
 	storage/sqlite.c \
+	storage/sqlite_admin.c storage/sqlite_admin.h \
 	storage/sqlite_db.c storage/sqlite_db.h \
 	storage/sqlite_ops.c storage/sqlite_ops.h \
 	storage/statements.c storage/statements.h \
-	storage/storage.c storage/storage.h
+	storage/storage.c storage/storage.h \
+	storage/storage_admin.h
 nodist_storage_libstorage_a_SOURCES = storage/schema.c
 
 # The migrations, in order, become C.
@@ -35,7 +38,7 @@ CLEANFILES += storage/schema.c storage/schema.c.tmp
 # A driver that is written elsewhere is compiled against these.
 nobase_pkginclude_HEADERS += storage/auth.h storage/auth_driver.h \
 	storage/driver.h storage/people.h storage/people_driver.h \
-	storage/storage.h \
+	storage/storage.h storage/storage_admin.h \
 	util/net/loop.h util/net/timer.h util/net/watch.h util/net/worker.h
 
 # Users' data in PostgreSQL.
@@ -43,6 +46,7 @@ if POSTGRES
 driver_LTLIBRARIES += storage/postgres.la
 storage_postgres_la_SOURCES = \
 	storage/postgres.c storage/postgres.h \
+	storage/postgres_admin.c storage/postgres_admin.h \
 	storage/postgres_batch.c storage/postgres_batch.h \
 	storage/postgres_conn.c storage/postgres_conn.h \
 	storage/postgres_ops.c storage/postgres_ops.h \

@@ -178,29 +178,70 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Names that are being collected for a page. */
+struct names {
+	char **list;
+	size_t count;
+};
+
+static struct names names_new(const struct memory_store *store)
+{
+	return (struct names){
+		.list = mem_calloc(HASH_COUNT(store->owners) + 1,
+				   sizeof(char *)),
+	};
+}
+
+static void names_add(struct names *names, const char *name)
+{
+	names->list[names->count++] = mem_strdup(name);
+}
+
+/* The first of them, in order, become the result. */
+static void names_page(struct names *names, struct storage_request *request)
+{
+	qsort(names->list, names->count, sizeof(*names->list), compare_names);
+	while (names->count > request->limit)
+		mem_free(names->list[--names->count]);
+	request->result.names = names->list;
+	request->result.count = names->count;
+}
+
 static enum storage_status account_list(struct memory_store *store,
 					struct storage_request *request)
 {
-	struct storage_result *result = &request->result;
 	const char *after = request->key != NULL ? request->key : "";
+	struct names names = names_new(store);
 	struct owner *owner, *next;
-	size_t count = 0;
 
-	result->names = mem_calloc(HASH_COUNT(store->owners) + 1,
-				   sizeof(*result->names));
 	HASH_ITER(hh, store->owners, owner, next) {
 		const char *at = strchr(owner->jid, '@');
 
 		if (owner->has_account && strcmp(owner->jid, after) > 0 &&
 		    str_equal(at ? at + 1 : owner->jid, request->owner))
-			result->names[count++] = mem_strdup(owner->jid);
+			names_add(&names, owner->jid);
 	}
-	qsort(result->names, count, sizeof(*result->names), compare_names);
-	while (count > request->limit) {
-		count--;
-		mem_free(result->names[count]);
+	names_page(&names, request);
+	return STORAGE_OK;
+}
+
+static bool is_empty(const struct owner *owner)
+{
+	return !owner->has_account && owner->roster == NULL &&
+	       owner->messages == NULL && owner->documents == NULL;
+}
+
+static enum storage_status owner_list(struct memory_store *store,
+				      struct storage_request *request)
+{
+	struct owner *owner, *next;
+	struct names names = names_new(store);
+
+	HASH_ITER(hh, store->owners, owner, next) {
+		if (!is_empty(owner) && strcmp(owner->jid, request->owner) > 0)
+			names_add(&names, owner->jid);
 	}
-	result->count = count;
+	names_page(&names, request);
 	return STORAGE_OK;
 }
 
@@ -445,6 +486,7 @@ static memory_op_fn *const memory_ops[STORAGE_OP_COUNT] = {
 	[STORAGE_OP_ACCOUNT_SET] = account_set,
 	[STORAGE_OP_ACCOUNT_REMOVE] = account_remove,
 	[STORAGE_OP_ACCOUNT_LIST] = account_list,
+	[STORAGE_OP_OWNER_LIST] = owner_list,
 	[STORAGE_OP_LOAD] = load,
 	[STORAGE_OP_ROSTER_PUT] = roster_put,
 	[STORAGE_OP_ROSTER_REMOVE] = roster_remove,

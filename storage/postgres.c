@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "storage/driver.h"
+#include "storage/postgres_admin.h"
 #include "storage/postgres_batch.h"
 #include "storage/postgres_conn.h"
 #include "util/base/mem.h"
@@ -386,4 +387,5 @@ const struct storage_driver chappe_storage_driver = {
 	.open = pg_open,
 	.close = pg_close,
 	.submit = pg_submit,
+	.admin = &postgres_admin,
 };

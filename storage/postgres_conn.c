@@ -155,9 +155,8 @@ static void ignore_notice(void *ctx, const char *text)
 	(void)text;
 }
 
-void pg_conn_connect(struct worker_job *job)
+PGconn *pg_connect(const struct pg_options *options)
 {
-	struct pg_conn *conn = container_of(job, struct pg_conn, connect);
 	/* What stands before the conninfo is a default, what stands behind it
 	 * is not to be changed. */
 	static const char *const keys[] = {
@@ -168,10 +167,17 @@ void pg_conn_connect(struct worker_job *job)
 	};
 	const char *const values[] = {
 		"5", "read-write", "10000", "30", "chappe",
-		conn->store->options.conninfo, "UTF8", NULL,
+		options->conninfo, "UTF8", NULL,
 	};
 
-	conn->pg = PQconnectdbParams(keys, values, 1);
+	return PQconnectdbParams(keys, values, 1);
+}
+
+void pg_conn_connect(struct worker_job *job)
+{
+	struct pg_conn *conn = container_of(job, struct pg_conn, connect);
+
+	conn->pg = pg_connect(&conn->store->options);
 }
 
 static void came(struct watch *watch, unsigned events, void *ctx)

@@ -57,6 +57,9 @@ struct pg_conn {
 	struct pg_progress progress;
 };
 
+/* Connects, blocking; PQstatus() says whether that worked. */
+PGconn *pg_connect(const struct pg_options *options);
+
 struct pg_conn *pg_conn_new(struct pg_store *store);
 
 /* Starts connecting. */

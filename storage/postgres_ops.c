@@ -22,6 +22,7 @@ enum pg_statement {
 	/* Those of enum sql_statement, then: */
 	PG_ACCOUNT_CREATE_AGAIN = SQL_STATEMENT_COUNT,
 	PG_OFFLINE_ADD,
+	PG_OWNER_LIST,
 	PG_STATEMENT_COUNT
 };
 
@@ -41,6 +42,17 @@ static const char *const own_statements[PG_STATEMENT_COUNT] = {
 		"INSERT INTO offline (owner, stamp, expires, stanza, token)"
 		" VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner, token)"
 		" DO UPDATE SET token = EXCLUDED.token RETURNING id",
+	/* It sorts a union whole, so each part ends with the page. */
+	[PG_OWNER_LIST] =
+		"(SELECT owner FROM account"
+		" WHERE owner > $1 ORDER BY owner LIMIT $2)"
+		" UNION (SELECT DISTINCT owner FROM roster"
+		" WHERE owner > $1 ORDER BY owner LIMIT $2)"
+		" UNION (SELECT DISTINCT owner FROM offline"
+		" WHERE owner > $1 ORDER BY owner LIMIT $2)"
+		" UNION (SELECT DISTINCT owner FROM document"
+		" WHERE owner > $1 ORDER BY owner LIMIT $2)"
+		" ORDER BY owner LIMIT $2",
 };
 
 /* -- parameters ---------------------------------------------------------- */
@@ -207,6 +219,11 @@ static void add_page(struct pg_params *params, const struct pg_job *job)
 
 	add_text(params, request->key != NULL ? request->key : "");
 	add_limit(params, request->limit);
+}
+
+static void add_count(struct pg_params *params, const struct pg_job *job)
+{
+	add_limit(params, job->request->limit);
 }
 
 static void got_names(struct pg_job *job, const PGresult *rows)
@@ -428,6 +445,8 @@ static const struct pg_op pg_ops[STORAGE_OP_COUNT] = {
 		       { SQL_ACCOUNT_REMOVE, NULL, account_removed } } },
 	[STORAGE_OP_ACCOUNT_LIST] =
 		{ 1, { { SQL_ACCOUNT_LIST, add_page, got_names } } },
+	[STORAGE_OP_OWNER_LIST] =
+		{ 1, { { PG_OWNER_LIST, add_count, got_names } } },
 	[STORAGE_OP_LOAD] =
 		{ 3, { { SQL_LOAD, NULL, got_load },
 		       { SQL_ACTIVE_LIST, NULL, got_active },
@@ -532,8 +551,20 @@ struct pg_statements *pg_statements_new(void)
 		"%s%s", insert, own_statements[PG_ACCOUNT_CREATE_AGAIN]);
 	statements->text[PG_OFFLINE_ADD] =
 		mem_strdup(own_statements[PG_OFFLINE_ADD]);
+	statements->text[PG_OWNER_LIST] =
+		mem_strdup(own_statements[PG_OWNER_LIST]);
 	mem_free(insert);
 	return statements;
+}
+
+const char *pg_statements_get(const struct pg_statements *statements,
+			      unsigned number)
+{
+	unsigned first = SQL_PROBE + 1; /* before: sqlite's transactions */
+
+	return first + number < PG_STATEMENT_COUNT
+		       ? statements->text[first + number]
+		       : NULL;
 }
 
 void pg_statements_free(struct pg_statements **statements)

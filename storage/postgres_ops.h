@@ -17,6 +17,10 @@ struct pg_statements;
 struct pg_statements *pg_statements_new(void);
 void pg_statements_free(struct pg_statements **statements);
 
+/* One after the other; NULL after the last. */
+const char *pg_statements_get(const struct pg_statements *statements,
+			      unsigned number);
+
 struct pg_owner;
 
 /* A request on its way. */

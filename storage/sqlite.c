@@ -11,6 +11,7 @@
 
 #include "storage/driver.h"
 #include "storage/drivers.h"
+#include "storage/sqlite_admin.h"
 #include "storage/sqlite_db.h"
 #include "storage/sqlite_ops.h"
 #include "util/base/mem.h"
@@ -283,4 +284,5 @@ const struct storage_driver storage_driver_sqlite = {
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.submit = sqlite_submit,
+	.admin = &sqlite_admin,
 };

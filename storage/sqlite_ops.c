@@ -195,6 +195,14 @@ static int account_list(struct sqlite_db *db, struct storage_request *request)
 	return collect_names(db, statement, &request->result);
 }
 
+static int owner_list(struct sqlite_db *db, struct storage_request *request)
+{
+	sqlite3_stmt *statement = statement_of(db, SQL_OWNER_LIST, request);
+
+	bind_limit(statement, 2, request->limit);
+	return collect_names(db, statement, &request->result);
+}
+
 /* -- rosters ------------------------------------------------------------- */
 
 static void bind_groups(sqlite3_stmt *statement, int number,
@@ -438,6 +446,7 @@ static const struct sqlite_op sqlite_ops[STORAGE_OP_COUNT] = {
 	[STORAGE_OP_ACCOUNT_SET] = { account_set, false },
 	[STORAGE_OP_ACCOUNT_REMOVE] = { account_remove, true },
 	[STORAGE_OP_ACCOUNT_LIST] = { account_list, false },
+	[STORAGE_OP_OWNER_LIST] = { owner_list, false },
 	[STORAGE_OP_LOAD] = { load, false },
 	[STORAGE_OP_ROSTER_PUT] = { roster_put, true },
 	[STORAGE_OP_ROSTER_REMOVE] = { roster_remove, true },

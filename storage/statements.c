@@ -40,6 +40,14 @@ const char *const sql_statements[SQL_STATEMENT_COUNT] = {
 		"SELECT owner FROM account WHERE domain = ?1 AND owner > ?2"
 		" ORDER BY owner LIMIT ?3",
 
+	/* SQLite merges the indexes as far as the page goes. */
+	[SQL_OWNER_LIST] =
+		"SELECT owner FROM account WHERE owner > ?1"
+		" UNION SELECT owner FROM roster WHERE owner > ?1"
+		" UNION SELECT owner FROM offline WHERE owner > ?1"
+		" UNION SELECT owner FROM document WHERE owner > ?1"
+		" ORDER BY owner LIMIT ?2",
+
 	/* One row; NULL where there is none. */
 	[SQL_LOAD] =
 		"SELECT (SELECT 1 FROM account WHERE owner = ?1),"

@@ -346,6 +346,18 @@ struct storage_request *storage_account_list(struct storage *storage,
 	return request_submit(request);
 }
 
+struct storage_request *storage_owner_list(struct storage *storage,
+					   const char *after, size_t limit,
+					   storage_done_cb *done, void *ctx)
+{
+	struct storage_request *request =
+		request_new(storage, STORAGE_OP_OWNER_LIST,
+			    after != NULL ? after : "", done, ctx);
+
+	request->limit = limit;
+	return request_submit(request);
+}
+
 struct storage_request *storage_load(struct storage *storage,
 				     const char *owner, storage_done_cb *done,
 				     void *ctx)

@@ -61,7 +61,7 @@ void roster_item_copy(struct roster_item *to, const struct roster_item *from);
 struct scram_keys {
 	unsigned rounds;
 	unsigned salt_len;
-	unsigned char salt[32];
+	unsigned char salt[64];
 	unsigned char stored_key[64];
 	unsigned char server_key[64];
 };
@@ -105,7 +105,7 @@ struct storage_result {
 	struct offline_message *messages; /* offline_list: `count` */
 	char *data;		    /* document_get: bytes and a NUL */
 	size_t data_len;
-	char **names;		    /* account_list, document_list: `count` */
+	char **names;		    /* of the _list calls: `count` */
 	size_t count;
 	uint64_t id;		    /* offline_add */
 };
@@ -174,6 +174,13 @@ struct storage_request *storage_account_list(struct storage *storage,
 					     const char *domain,
 					     const char *after, size_t limit,
 					     storage_done_cb *done, void *ctx);
+
+/* Everybody of any domain for whom something is kept, with an account or
+ * without (people of a directory), in order of their bytes: the first `limit`
+ * after the bare JID `after` (NULL: from the start). */
+struct storage_request *storage_owner_list(struct storage *storage,
+					   const char *after, size_t limit,
+					   storage_done_cb *done, void *ctx);
 
 /* -- a user's active data ------------------------------------------------ */
 

@@ -8,7 +8,7 @@
 
 cd "${1:-$(dirname "$0")/..}" || exit 2
 folders=
-for folder in util router c2s s2s sm storage ctl t; do
+for folder in util router c2s s2s sm storage ctl db t; do
 	[ -d "$folder" ] && folders="$folders $folder"
 done
 
@@ -113,7 +113,7 @@ arrow() {
 		grep -E "^$from/[^:]*:[0-9]*:[ 	]*#[ 	]*include[ 	]*\"$to/" "$all"
 	done
 }
-roles='router c2s s2s sm ctl'
+roles='router c2s s2s sm ctl db'
 {
 	# shellcheck disable=SC2086
 	{
@@ -129,8 +129,9 @@ roles='router c2s s2s sm ctl'
 		done
 		arrow '[a-z0-9/]*[a-z0-9]' t | grep -v '^t/'
 	}
-	# chappectl checks the options of every role, and needs no more of them.
-} | grep -Ev '^ctl/.*"(router|c2s|s2s|sm)/options\.h"' | report include-arrows
+	# chappectl checks the options of every role, and needs no more of them;
+	# chappe-db runs with those of an sm.
+} | grep -Ev '^ctl/.*"(router|c2s|s2s|sm)/options\.h"|^db/.*"sm/options\.h"' | report include-arrows
 grep -E '#[ 	]*include[ 	]*"[^"/]*"' "$all" | grep -v '"config\.h"' |
 	report include-by-path
 grep -E '#[ 	]*include[ 	]*<(uthash|utlist)\.h>' "$all" |

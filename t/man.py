@@ -19,8 +19,8 @@ SOURCE = Path(os.environ.get("CHAPPE_SOURCE",
                              Path(__file__).resolve().parents[1]))
 BUILD = Path(os.environ.get("CHAPPE_BUILD", SOURCE / "build/check"))
 ROLES = ("router", "c2s", "s2s", "sm")
-PAGES = [f"chappe-{role}.8" for role in ROLES] + ["chappectl.8",
-                                                 "chappe.conf.5"]
+PAGES = [f"chappe-{role}.8" for role in ROLES] + [
+    "chappe-db.8", "chappectl.8", "chappe.conf.5"]
 # The tables, and whether their section has the common options.
 TABLES = {
     "router": ("router/options.c", "router_rows", True),
@@ -187,11 +187,14 @@ def check_exit_codes():
         codes = exit_codes(f"chappe-{role}.8")
         report(f"exit-codes-{role}", [] if codes == {0, 1, 2} else
                [f"documented are {sorted(codes)}"])
-    header = (SOURCE / "ctl/ctl.h").read_text()
-    true = {int(code) for code in re.findall(r"CTL_[A-Z_]+ = (\d+)", header)}
-    written = exit_codes("chappectl.8")
-    report("exit-codes-chappectl", [] if true and written == true else
-           [f"documented are {sorted(written)}, true are {sorted(true)}"])
+    for program, header, prefix in (("chappectl", "ctl/ctl.h", "CTL"),
+                                    ("chappe-db", "db/db.h", "DB")):
+        text = (SOURCE / header).read_text()
+        true = {int(code)
+                for code in re.findall(prefix + r"_[A-Z_]+ = (\d+)", text)}
+        written = exit_codes(f"{program}.8")
+        report(f"exit-codes-{program}", [] if true and written == true else
+               [f"documented are {sorted(written)}, true are {sorted(true)}"])
 
 
 def flags_of_page(name):
@@ -205,7 +208,7 @@ def flags_of_page(name):
 
 
 def check_flags():
-    for role in ROLES + ("ctl",):
+    for role in ROLES + ("ctl", "db"):
         name = "chappectl" if role == "ctl" else f"chappe-{role}"
         done = run(BUILD / name, "-h")
         true = set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*",
@@ -304,7 +307,7 @@ def check_links():
         problems += [f"{path.name}: {name}" for name in sorted(named)
                      if not (path.parent / name).exists()]
         named = set(re.findall(
-            r"`((?:util|router|c2s|s2s|sm|storage|ctl|etc|man|docs|t)/"
+            r"`((?:util|router|c2s|s2s|sm|storage|ctl|db|etc|man|docs|t)/"
             r"[A-Za-z0-9_/.@-]*[A-Za-z0-9/])`", text))
         problems += [f"{path.name}: {name}" for name in sorted(named)
                      if not (SOURCE / name).exists()

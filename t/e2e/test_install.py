@@ -40,6 +40,7 @@ def installed(tmp_path_factory):
 
 @pytest.mark.parametrize("path", [
     "usr/sbin/chappe-router", "usr/sbin/chappe-c2s", "usr/sbin/chappe-sm",
+    "usr/sbin/chappe-db", "usr/share/man/man8/chappe-db.8",
     "usr/bin/chappectl", "usr/share/man/man8/chappectl.8",
     "usr/share/man/man5/chappe.conf.5",
     "usr/lib/systemd/system/chappe-c2s@.service",

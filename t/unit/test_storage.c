@@ -169,6 +169,46 @@ static void test_account_list(void **state)
 	check_names(t, "");
 }
 
+static void test_owner_list(void **state)
+{
+	struct test *t = *state;
+	struct account account = account_made_of(1);
+	struct roster_item item = { .jid = "x@example.org", .listed = true };
+
+	ASK(t, STORAGE_OK, storage_owner_list, t->reader, NULL, 100);
+	check_names(t, "");
+	ASK(t, STORAGE_OK, storage_account_create, t->storage,
+	    "c@example.org", &account);
+	ASK(t, STORAGE_OK, storage_document_put, t->storage, "a@example.org",
+	    "k", "", "x", 1);
+	ASK(t, STORAGE_OK, storage_document_put, t->storage, "a@example.org",
+	    "k", "2", "x", 1);
+	ASK(t, STORAGE_OK, storage_roster_put, t->storage, "b@example.com",
+	    &item, 1);
+	item.jid = "y@example.org";
+	ASK(t, STORAGE_OK, storage_roster_put, t->storage, "b@example.com",
+	    &item, 2);
+	ASK(t, STORAGE_OK, storage_roster_put, t->storage, "c@example.org",
+	    &item, 2);
+	ASK(t, STORAGE_OK, storage_offline_add, t->storage, "d@example.org",
+	    1, 0, "<message/>", 10);
+	ASK(t, STORAGE_OK, storage_owner_list, t->reader, NULL, 100);
+	check_names(t, "a@example.org b@example.com c@example.org "
+		       "d@example.org ");
+	ASK(t, STORAGE_OK, storage_owner_list, t->reader, "a@example.org", 2);
+	check_names(t, "b@example.com c@example.org ");
+	ASK(t, STORAGE_OK, storage_owner_list, t->reader, "d@example.org",
+	    SIZE_MAX);
+	check_names(t, "");
+	/* A version alone is nothing that is kept for somebody. */
+	ASK(t, STORAGE_OK, storage_roster_remove, t->storage, "b@example.com",
+	    "x@example.org", 3);
+	ASK(t, STORAGE_OK, storage_roster_remove, t->storage, "b@example.com",
+	    "y@example.org", 4);
+	ASK(t, STORAGE_OK, storage_owner_list, t->reader, "a@example.org", 1);
+	check_names(t, "c@example.org ");
+}
+
 /* -- rosters ------------------------------------------------------------- */
 
 static void check_item(const struct roster_item *found,
@@ -631,6 +671,7 @@ static void test_stats(void **state)
 static const struct CMUnitTest cases[] = {
 	cmocka_unit_test_setup_teardown(test_account, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_account_list, setup, teardown),
+	cmocka_unit_test_setup_teardown(test_owner_list, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_roster, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_offline, setup, teardown),
 	cmocka_unit_test_setup_teardown(test_document, setup, teardown),
