@@ -132,6 +132,9 @@ void kind_private_write(struct pie_owner *owner);
 void kind_private_read(struct pie_user *user, const struct element *element);
 void kind_vcard_write(struct pie_owner *owner);
 void kind_vcard_read(struct pie_user *user, const struct element *element);
+void kind_blocks_write(struct pie_owner *owner);
+void kind_blocks_read(struct pie_user *user, const struct element *element);
+void kind_privacy_read(struct pie_user *user, const struct element *element);
 void kind_last_write(struct pie_owner *owner);
 void kind_last_read(struct pie_user *user, const struct element *element);
 

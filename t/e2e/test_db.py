@@ -64,6 +64,8 @@ def fill(chappe):
                      f"<prefs xmlns='urn:example:{name}'><message xmlns="
                      "'jabber:client'>as it is</message><p:q xmlns:p='urn:p' "
                      "p:a='1' xml:lang='de'/></prefs></query>")
+        alice.iq("set", "<block xmlns='urn:xmpp:blocking'><item "
+                 "jid='spam.example'/><item jid='troll@x.example'/></block>")
         alice.presence()
         for number in range(120):
             alice.message("carol@localhost", f"for later {number}")
@@ -137,6 +139,7 @@ def test_from_sqlite_to_postgres(tmp_path, database):
         assert "offline messages: 120 kept" in done.stdout
         assert "subscription requests: 1 kept" in done.stdout
         assert "private elements: 2 kept" in done.stdout
+        assert "blocked addresses: 2 kept" in done.stdout
         assert export(new) == first
         assert "in order" in new.ctl("db", "check").stdout
         # Once more is no harm.
@@ -265,7 +268,11 @@ def test_what_cannot_be_kept_is_said(chappe):
           <item jid='@' subscription='both'/>
           <item jid='x@example.org' subscription='friends'/>
         </query>
-        <query xmlns='jabber:iq:privacy'><list name='l'/></query>
+        <query xmlns='jabber:iq:privacy'><default name='l'/><list name='l'>
+          <item type='jid' value='Bad@example.org' action='deny' order='1'/>
+          <item type='group' value='x' action='deny' order='2'/>
+          <item action='allow' order='3'/></list></query>
+        <what xmlns='urn:ever'/>
         <offline-messages><message xmlns='jabber:client' from='a@b'><body>
           <![CDATA[<kept>]]></body><x xmlns='jabber:x:delay' from='localhost'
           stamp='20020910T23:08:25'/></message><iq xmlns='jabber:client'/>
@@ -285,7 +292,10 @@ def test_what_cannot_be_kept_is_said(chappe):
     for line in ("roster items: 1 kept",
                  "roster items: 1 skipped: the address is none",
                  "roster items: 1 skipped: the subscription is none",
-                 "{jabber:iq:privacy}query: 1 skipped: it is not understood",
+                 "blocked addresses: 1 kept",
+                 "rules of privacy lists: 1 skipped: only blocks of the "
+                 "default list are kept",
+                 "{urn:ever}what: 1 skipped: it is not understood",
                  "offline messages: 1 kept",
                  "offline messages: 1 skipped: it is no message",
                  "SCRAM keys: 1 skipped: their hash is not kept",
@@ -297,6 +307,8 @@ def test_what_cannot_be_kept_is_said(chappe):
     with Wire(chappe) as eve:
         eve.login("ev\u00e9", password="x")
         eve.send("<presence/>")
+        blocked = eve.iq("get", "<blocklist xmlns='urn:xmpp:blocking'/>")
+        assert [item.get("jid") for item in blocked[0]] == ["bad@example.org"]
         message = eve.find(lambda e: e.tag == CLIENT + "message")
         assert "<kept>" in message.findtext(CLIENT + "body")
         assert message.find("{urn:xmpp:delay}delay").get("stamp").startswith(
