@@ -24,7 +24,7 @@
 const struct section *const ctl_all_sections[] = {
 	&router_section, &link_section, &c2s_section, &s2s_section,
 	&remote_section, &sm_section,
-	&storage_section, &ldap_section, &domain_section, &ctl_section, NULL
+	&storage_section, &ldap_section, &pipe_section, &domain_section, &ctl_section, NULL
 };
 
 static int print_rows(struct ctl *ctl, int code)

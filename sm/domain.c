@@ -13,8 +13,12 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
-/* The driver that has a section of its own. */
-#define LDAP_DRIVER "ldap"
+/* Drivers that have a section of their own, of their name. */
+static const struct section *const driver_sections[] = {
+	&ldap_section, &pipe_section,
+};
+
+#define DRIVER_SECTIONS (sizeof(driver_sections) / sizeof(driver_sections[0]))
 
 /* What a stale domain is left with, as its section is gone. */
 static const struct domain_options no_options;
@@ -23,7 +27,7 @@ struct auth_set {
 	struct auth **auth;
 	char **names;
 	char *options;
-	void *ldap; /* a copy of the section; NULL: not needed */
+	void *sections[DRIVER_SECTIONS]; /* copies; NULL: not needed */
 	size_t count;
 };
 
@@ -32,7 +36,7 @@ struct plan {
 	bool added;
 	bool new_auth;
 	const struct domain_options *options;
-	const struct ldap_options *ldap; /* NULL: not needed */
+	const void *sections[DRIVER_SECTIONS]; /* NULL: not needed */
 	struct sm_storage *section;
 	struct auth_set set;
 	struct plan *next;
@@ -77,8 +81,20 @@ static void auth_set_free(struct auth_set *set)
 	mem_free(set->auth);
 	mem_free(set->names);
 	mem_free(set->options);
-	section_free(&ldap_section, set->ldap);
+	for (size_t i = 0; i < DRIVER_SECTIONS; i++)
+		section_free(driver_sections[i], set->sections[i]);
 	*set = (struct auth_set){ .count = 0 };
+}
+
+/* Of driver_sections[]; DRIVER_SECTIONS: it has none. */
+static size_t section_of(const char *driver)
+{
+	size_t i = 0;
+
+	while (i < DRIVER_SECTIONS &&
+	       !str_equal(driver_sections[i]->name, driver))
+		i++;
+	return i;
 }
 
 static int auth_set_open(struct sm *sm, struct auth_set *set,
@@ -99,13 +115,17 @@ static int auth_set_open(struct sm *sm, struct auth_set *set,
 	set->names = mem_calloc(count, sizeof(*set->names));
 	set->options = mem_strdup(plan->options->auth_options);
 	setup.options = set->options;
-	if (plan->ldap != NULL)
-		set->ldap = section_copy(&ldap_section, plan->ldap);
+	for (size_t i = 0; i < DRIVER_SECTIONS; i++) {
+		if (plan->sections[i] != NULL)
+			set->sections[i] = section_copy(driver_sections[i],
+							plan->sections[i]);
+	}
 	for (size_t i = 0; i < count; i++) {
-		bool is_ldap = str_equal(names[i], LDAP_DRIVER);
+		size_t section = section_of(names[i]);
 		struct auth *auth;
 
-		setup.section = is_ldap ? set->ldap : NULL;
+		setup.section = section < DRIVER_SECTIONS ?
+				set->sections[section] : NULL;
 		auth = auth_open(&setup, names[i], dir, err);
 		if (auth == NULL) {
 			auth_set_free(set);
@@ -118,25 +138,28 @@ static int auth_set_open(struct sm *sm, struct auth_set *set,
 	return 0;
 }
 
-/* The section that the domain's driver "ldap" is for; -1 with err when it is
- * missing. */
-static int find_ldap(const struct config *config, struct plan *plan,
-		     struct error *err)
+/* The sections of the domain's drivers; -1 with err when one is missing. */
+static int find_sections(const struct config *config, struct plan *plan,
+			 struct error *err)
 {
-	const char *title = plan->options->ldap;
+	const char *titles[DRIVER_SECTIONS] = { plan->options->ldap,
+						plan->options->pipe };
+	static const char *const usual[DRIVER_SECTIONS] = { LDAP_DEFAULT,
+							    PIPE_DEFAULT };
 	char **names = plan->options->auth;
 
-	while (names != NULL && *names != NULL &&
-	       !str_equal(*names, LDAP_DRIVER))
-		names++;
-	if (names == NULL || *names == NULL)
-		return 0;
-	if (title == NULL)
-		title = LDAP_DEFAULT;
-	plan->ldap = config_find(config, "ldap", title);
-	if (plan->ldap == NULL)
-		return error_set(err, "there is no section ldap \"%s\"",
-				 title);
+	for (; names != NULL && *names != NULL; names++) {
+		size_t i = section_of(*names);
+		const char *title;
+
+		if (i == DRIVER_SECTIONS)
+			continue;
+		title = titles[i] != NULL ? titles[i] : usual[i];
+		plan->sections[i] = config_find(config, *names, title);
+		if (plan->sections[i] == NULL)
+			return error_set(err, "there is no section %s \"%s\"",
+					 *names, title);
+	}
 	return 0;
 }
 
@@ -146,9 +169,15 @@ static bool auth_is_changed(const struct sm_domain *domain,
 	const struct domain_options *options = plan->options;
 	size_t i = 0;
 
-	if (!str_equal(domain->auth_options, options->auth_options) ||
-	    !section_equal(&ldap_section, domain->ldap, plan->ldap))
+	if (!str_equal(domain->auth_options, options->auth_options))
 		return true;
+	for (; i < DRIVER_SECTIONS; i++) {
+		if (!section_equal(driver_sections[i],
+				   domain->auth_sections[i],
+				   plan->sections[i]))
+			return true;
+	}
+	i = 0;
 	while (i < domain->auth_count && options->auth[i] != NULL) {
 		if (!str_equal(domain->auth_names[i], options->auth[i]))
 			return true;
@@ -218,11 +247,25 @@ static void storages_sweep(struct sm *sm)
 
 static struct auth_set auth_set_of(const struct sm_domain *domain)
 {
-	return (struct auth_set){ .auth = domain->auth,
-				  .names = domain->auth_names,
-				  .options = domain->auth_options,
-				  .ldap = domain->ldap,
-				  .count = domain->auth_count };
+	struct auth_set set = { .auth = domain->auth,
+				.names = domain->auth_names,
+				.options = domain->auth_options,
+				.count = domain->auth_count };
+
+	for (size_t i = 0; i < DRIVER_SECTIONS; i++)
+		set.sections[i] = domain->auth_sections[i];
+	return set;
+}
+
+static void domain_take_auth(struct sm_domain *domain,
+			     const struct auth_set *set)
+{
+	domain->auth = set->auth;
+	domain->auth_names = set->names;
+	domain->auth_options = set->options;
+	domain->auth_count = set->count;
+	for (size_t i = 0; i < DRIVER_SECTIONS; i++)
+		domain->auth_sections[i] = set->sections[i];
 }
 
 /* -- planning -------------------------------------------------------------- */
@@ -231,11 +274,7 @@ static void domain_close(struct sm_domain *domain)
 {
 	struct auth_set set = auth_set_of(domain);
 
-	domain->auth = NULL;
-	domain->auth_names = NULL;
-	domain->auth_options = NULL;
-	domain->ldap = NULL;
-	domain->auth_count = 0;
+	domain_take_auth(domain, &(struct auth_set){ .count = 0 });
 	auth_set_free(&set);
 	sasl_domain_close(domain);
 }
@@ -279,7 +318,7 @@ static int plan_domain(struct sm *sm, const struct config *config,
 	if (!plan->added && domain->section != plan->section)
 		return error_set(err, "the storage of a domain can only be "
 				      "changed by a restart");
-	if (find_ldap(config, plan, err) != 0)
+	if (find_sections(config, plan, err) != 0)
 		return -1;
 	plan->new_auth = plan->added || auth_is_changed(domain, plan);
 	if (!plan->new_auth)
@@ -361,11 +400,7 @@ static void plan_apply(struct sm *sm, struct plan *plan)
 
 		sasl_domain_changed(sm, domain);
 		auth_set_free(&old);
-		domain->auth = plan->set.auth;
-		domain->auth_names = plan->set.names;
-		domain->auth_options = plan->set.options;
-		domain->ldap = plan->set.ldap;
-		domain->auth_count = plan->set.count;
+		domain_take_auth(domain, &plan->set);
 		plan->set = (struct auth_set){ .count = 0 };
 	}
 	sasl_domain_load(sm, domain);

@@ -11,7 +11,8 @@ sm_libsm_a_SOURCES =
 sm_libsmoptions_a_SOURCES = sm/options.c sm/options.h \
 	sm/sasl_options.c sm/sasl_options.h \
 	sm/kerberos_map.c sm/kerberos_map.h \
-	storage/ldap_options.c storage/ldap_options.h
+	storage/ldap_options.c storage/ldap_options.h \
+	storage/pipe_options.c storage/pipe_options.h
 
 # What a program that has the role links with.
 SM_LIBS = sm/libsm.a sm/libsmoptions.a $(STORAGE_LIBS) $(GSASL_LIBS) $(KERBEROS_LIBS)

@@ -135,6 +135,8 @@ static int check_domain(const struct config *config,
 						       : STORAGE_DEFAULT;
 	const char *ldap = options->ldap != NULL ? options->ldap
 						 : LDAP_DEFAULT;
+	const char *pipe = options->pipe != NULL ? options->pipe
+						 : PIPE_DEFAULT;
 
 	if (config_find(config, "storage", storage) == NULL)
 		return error_set(err, "storage: there is no section storage "
@@ -143,6 +145,10 @@ static int check_domain(const struct config *config,
 	    config_find(config, "ldap", ldap) == NULL)
 		return error_set(err, "auth: there is no section ldap \"%s\"",
 				 ldap);
+	if (has_word(options->auth, "pipe") &&
+	    config_find(config, "pipe", pipe) == NULL)
+		return error_set(err, "auth: there is no section pipe \"%s\"",
+				 pipe);
 	if (sasl_options_check(options, err) != 0)
 		return -1;
 	return check_contacts(options, err);
@@ -200,13 +206,30 @@ static int check_directories(const struct config *config, struct error *err)
 	return 0;
 }
 
+static int check_programs(const struct config *config, struct error *err)
+{
+	const char *title = NULL;
+
+	for (size_t i = 0; i < config_count(config, "pipe"); i++) {
+		const struct pipe_options *pipe =
+			config_get(config, "pipe", i, &title);
+
+		if (pipe_options_check(pipe, err) != 0 ||
+		    config_check_file("program", pipe->program[0], err) != 0)
+			return error_prefix(err, "%s: pipe \"%s\"",
+					    config_path(config), title);
+	}
+	return 0;
+}
+
 int sm_config_check(const struct config *config, struct error *err)
 {
 	if (config_count(config, "sm") == 0)
 		return 0;
 	if (config_check_sections(config, "sm", NULL, err) != 0 ||
 	    check_storages(config, err) != 0 ||
-	    check_directories(config, err) != 0)
+	    check_directories(config, err) != 0 ||
+	    check_programs(config, err) != 0)
 		return -1;
 	return config_check_domains(config, check_domain, err);
 }

@@ -6,6 +6,7 @@
 #define SM_OPTIONS_H
 
 #include "storage/ldap_options.h"
+#include "storage/pipe_options.h"
 #include "util/role/role.h"
 
 struct sm_options {

@@ -81,7 +81,7 @@ unsigned sasl_abilities(const struct sm_domain *domain)
 	for (size_t i = 0; i < domain->auth_count; i++) {
 		unsigned abilities = auth_abilities(domain->auth[i]);
 
-		any |= abilities & ~(unsigned)AUTH_CAN_SCRAM_ALL;
+		any |= abilities & (AUTH_CAN_CHECK | AUTH_CAN_SCRAM);
 		all &= abilities;
 	}
 	return any != 0 ? any | all : 0;

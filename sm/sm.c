@@ -358,7 +358,8 @@ static void sm_free(void *state)
 }
 
 static const struct section *const sections[] = {
-	&sm_section, &domain_section, &storage_section, &ldap_section, NULL
+	&sm_section, &domain_section, &storage_section, &ldap_section,
+	&pipe_section, NULL
 };
 
 const struct role sm_role = {

@@ -42,7 +42,7 @@ struct sm_domain {
 	struct auth **auth;		      /* in order */
 	char **auth_names;		      /* of their drivers */
 	char *auth_options;		      /* what they were opened with */
-	void *ldap;			      /* section of the same, or NULL */
+	void *auth_sections[2];		      /* sm/domain.c: of the same */
 	size_t auth_count;
 	struct kerberos_acceptor *kerberos; /* NULL: no keytab */
 	struct asker *askers; /* c2s that asked for <link:mechanisms/> */

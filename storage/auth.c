@@ -100,7 +100,8 @@ unsigned auth_abilities(const struct auth *auth)
 
 bool auth_is_writable(const struct auth *auth)
 {
-	return auth->driver->create != NULL && auth->driver->set != NULL;
+	return auth->driver->create != NULL && auth->driver->set != NULL &&
+	       (auth_abilities(auth) & AUTH_READ_ONLY) == 0;
 }
 
 /* -- answering ----------------------------------------------------------- */
@@ -266,11 +267,20 @@ static driver_call_fn *driver_call(const struct auth_driver *driver,
 	return NULL;
 }
 
+static bool changes_accounts(enum auth_op op)
+{
+	return op == AUTH_OP_CREATE || op == AUTH_OP_SET ||
+	       op == AUTH_OP_REMOVE;
+}
+
 static void ask_driver(struct auth_call *call)
 {
 	struct auth *auth = call->auth;
-	driver_call_fn *ask = driver_call(auth->driver, call->request.op);
+	enum auth_op op = call->request.op;
+	driver_call_fn *ask = driver_call(auth->driver, op);
 
+	if (changes_accounts(op) && (auth_abilities(auth) & AUTH_READ_ONLY))
+		ask = NULL;
 	if (ask != NULL) {
 		ask(auth->state, &call->request);
 		return;

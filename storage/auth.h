@@ -45,7 +45,10 @@ enum auth_ability {
 	AUTH_CAN_SCRAM = 2, /* by SCRAM: lookup gives keys */
 	/* Every user has keys of each kind, so that users who have none can
 	 * be made up. */
-	AUTH_CAN_SCRAM_ALL = 4
+	AUTH_CAN_SCRAM_ALL = 4,
+	/* It has the functions, and may not use them here: accounts cannot
+	 * be created, changed and removed. */
+	AUTH_READ_ONLY = 8
 };
 
 /* Each returns at once and later calls auth_request_done() of

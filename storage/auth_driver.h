@@ -30,7 +30,8 @@ enum auth_op {
 struct auth_request {
 	enum auth_op op;
 	char *user;	/* prepared bare JID; for list: the domain */
-	char *password; /* check: prepared, never to be logged; else NULL */
+	char *password; /* check, create, set: prepared, never to be logged;
+			 * else NULL */
 	char *after;	/* list; or NULL */
 	size_t limit;	/* list */
 	struct account account; /* create, set: the new keys */

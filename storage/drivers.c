@@ -19,6 +19,7 @@ static const struct storage_driver *const storage_drivers[] = {
 
 static const struct auth_driver *const auth_drivers[] = {
 	&auth_driver_storage,
+	&auth_driver_pipe,
 };
 
 #define ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))

@@ -35,5 +35,6 @@ void driver_unload(struct loaded_driver *loaded);
 extern const struct storage_driver storage_driver_memory;
 extern const struct storage_driver storage_driver_sqlite;
 extern const struct auth_driver auth_driver_storage;
+extern const struct auth_driver auth_driver_pipe;
 
 #endif

@@ -13,6 +13,10 @@ storage_libstorage_a_SOURCES = \
 	storage/drivers.c storage/drivers.h \
 	storage/item.c \
 	storage/memory.c \
+	storage/pipe.c \
+	storage/pipe_options.c storage/pipe_options.h \
+	storage/pipe_program.c storage/pipe_program.h \
+	storage/pipe_protocol.c storage/pipe_protocol.h \
 	storage/people.c storage/people.h storage/people_driver.h \
 	storage/schema.h \
 	storage/sqlite.c \

@@ -31,6 +31,7 @@ TABLES = {
     "sm": ("sm/options.c", "sm_rows", True),
     "storage": ("sm/options.c", "storage_rows", False),
     "ldap": ("storage/ldap_options.c", "ldap_rows", False),
+    "pipe": ("storage/pipe_options.c", "pipe_rows", False),
     "domain": ("util/role/domain_options.c", "domain_rows", False),
     "chappectl": ("ctl/options.c", "options", True),
 }

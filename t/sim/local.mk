@@ -8,6 +8,7 @@ t_sim_libsimnet_a_SOURCES = \
 	t/sim/net/conn.c t/sim/net/conn_sim.h \
 	t/sim/net/listener.c \
 	t/sim/net/loop.c t/sim/net/loop_sim.h \
+	t/sim/net/process.c \
 	t/sim/net/tcp.c t/sim/net/tcp.h \
 	t/sim/net/timer.c \
 	t/sim/net/tls.c \

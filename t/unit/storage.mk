@@ -70,3 +70,7 @@ t_drivers_old_la_SOURCES = t/drivers/old_driver.c
 t_drivers_old_la_LDFLAGS = $(LDFLAGS_TEST_MODULE)
 t_drivers_people_la_SOURCES = t/drivers/people_driver.c
 t_drivers_people_la_LDFLAGS = $(LDFLAGS_TEST_MODULE)
+
+UNIT_TESTS += t/unit/test_pipe_protocol
+t_unit_test_pipe_protocol_SOURCES = t/unit/test_pipe_protocol.c
+t_unit_test_pipe_protocol_LDADD = $(STORAGE_LIBS) $(CMOCKA_LIBS)

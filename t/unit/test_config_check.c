@@ -23,7 +23,7 @@
 static const struct section *const sections[] = {
 	&router_section, &link_section,	   &c2s_section,
 	&s2s_section,	 &remote_section,  &domain_section,
-	&sm_section,	 &storage_section, &ldap_section,
+	&sm_section,	 &storage_section, &ldap_section, &pipe_section,
 	NULL
 };
 

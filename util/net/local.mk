@@ -17,6 +17,7 @@ util_net_libnet_a_SOURCES = \
 	util/net/listener.c util/net/listener.h \
 	util/net/loop.c util/net/loop.h util/net/loop_uv.h \
 	util/net/notify.c util/net/notify.h \
+	util/net/process.c util/net/process.h \
 	util/net/program.c util/net/program.h \
 	util/net/timer.c util/net/timer.h \
 	util/net/tls.c util/net/tls.h util/net/tls_session.h \

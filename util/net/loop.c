@@ -174,6 +174,8 @@ void loop_free(struct loop **loop_ptr)
 		return;
 	while ((conn = loop->conns))
 		conn_drop(conn);
+	while (loop->processes)
+		process_drop(loop->processes);
 	loop_run_next_turn(loop); /* frees those that had no handle */
 	LL_FOREACH_SAFE (loop->signals, sig, sig_next)
 		uv_close((uv_handle_t *)&sig->handle, loop_signal_closed);

@@ -20,6 +20,7 @@
 #define LOOP_PLAIN_SIZE 16384 /* the largest TLS record */
 
 struct conn;
+struct process;
 struct loop_signal;
 
 struct deferred_list {
@@ -39,6 +40,7 @@ struct loop {
 	struct deferred next_turn_mark;
 	struct loop_signal *signals;
 	struct conn *conns; /* all of them, for loop_free() */
+	struct process *processes; /* likewise */
 	/* One buffer of each kind serves every connection in its turn. */
 	char *block;	       /* LOOP_BLOCK_SIZE bytes as they were read */
 	char *plain;	       /* LOOP_PLAIN_SIZE bytes after decryption */
@@ -68,5 +70,8 @@ void loop_timers_free(struct loop *loop);
 
 /* conn.c: closes a conn for loop_free(), without callbacks. */
 void conn_drop(struct conn *conn);
+
+/* process.c: kills it, and closes what is of it, without callbacks. */
+void process_drop(struct process *process);
 
 #endif

@@ -21,6 +21,8 @@ static const struct option domain_rows[] = {
 	    "what these drivers are told"),
 	ROW("ldap", OPTION_STRING, ldap, NULL,
 	    "section ldap of the driver ldap; default: main"),
+	ROW("pipe", OPTION_STRING, pipe, NULL,
+	    "section pipe of the driver pipe; default: main"),
 	ROW("storage", OPTION_STRING, storage, NULL,
 	    "storage of this domain; default: that of the sm"),
 	ROW("registration", OPTION_BOOL, registration, "no",

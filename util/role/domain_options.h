@@ -17,6 +17,7 @@ struct domain_options {
 	char **auth;
 	char *auth_options;
 	char *ldap;    /* title of a section; NULL: "main" */
+	char *pipe;    /* likewise */
 	char *storage; /* NULL: the one of the sm */
 	bool registration;
 	char **mechanisms; /* NULL or empty: all that there are */
