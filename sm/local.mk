@@ -91,3 +91,4 @@ sm_libsm_a_SOURCES += sm/modules/register_new.c
 sm_libsm_a_SOURCES += sm/modules/contact.c
 sm_libsm_a_SOURCES += sm/modules/session.c
 sm_libsm_a_SOURCES += sm/modules/blocking.c
+sm_libsm_a_SOURCES += sm/modules/carbons.c sm/modules/carbons.h

@@ -32,6 +32,7 @@ struct delivery {
 	const char *origin; /* may be NULL */
 	struct work *work;  /* may be NULL */
 	bool again;	    /* another session was to get it */
+	unsigned count;	    /* sessions that were given it */
 };
 
 /* What went to several sessions, and not all of them got it. */
@@ -43,9 +44,16 @@ static bool has_it(const struct delivery *delivery,
 	       management_has(session->management, delivery->origin);
 }
 
-static void deliver_one(const struct delivery *delivery,
-			struct session *session)
+/* It is the session's, whatever way it gets there. */
+static void note(struct delivery *delivery, struct session *session)
 {
+	session->delivery = session->sm->delivery;
+	delivery->count++;
+}
+
+static void deliver_one(struct delivery *delivery, struct session *session)
+{
+	note(delivery, session);
 	if (has_it(delivery, session))
 		return;
 	session_deliver(session, delivery->stanza, delivery->origin,
@@ -54,10 +62,9 @@ static void deliver_one(const struct delivery *delivery,
 
 /* Those who have a connection come first. When one of them has it, a session
  * that is asleep need not have it stored. */
-static void deliver(const struct delivery *delivery, int least)
+static void deliver(struct delivery *delivery, int least)
 {
 	struct session *session;
-	unsigned count = 0;
 	bool any;
 
 	DL_FOREACH(delivery->user->sessions, session) {
@@ -65,21 +72,36 @@ static void deliver(const struct delivery *delivery, int least)
 		    !session_is_awake(session))
 			continue;
 		deliver_one(delivery, session);
-		count++;
 	}
-	any = count > 0;
+	any = delivery->count > 0;
 	DL_FOREACH(delivery->user->sessions, session) {
 		if (!session->available || session->priority < least ||
 		    session_is_awake(session))
 			continue;
-		if (any && !has_it(delivery, session))
+		if (!any) {
+			deliver_one(delivery, session);
+			continue;
+		}
+		note(delivery, session);
+		if (!has_it(delivery, session))
 			management_keep(session, delivery->stanza,
 					delivery->origin);
-		else if (!any)
-			deliver_one(delivery, session);
-		count++;
 	}
-	copies_note(delivery->user, delivery->stanza, count);
+}
+
+/* Modules give it to others who are to have it too. */
+static void deliver_further(struct delivery *delivery)
+{
+	struct user *user = delivery->user;
+	struct sm *sm = user->sm;
+
+	for (size_t i = 0; !delivery->again && i < sm->module_count; i++) {
+		if (sm->modules[i]->message_delivered != NULL)
+			delivery->count += sm->modules[i]->message_delivered(
+				user, delivery->stanza, delivery->origin,
+				delivery->work);
+	}
+	copies_note(user, delivery->stanza, delivery->count);
 }
 
 static enum verdict keep(const struct delivery *delivery)
@@ -112,7 +134,7 @@ static void drop(struct user *user, const struct stanza *stanza)
 		  LOG_S("type", element_attr(stanza->root, "type")));
 }
 
-static void store(const struct delivery *delivery)
+static void store(struct delivery *delivery)
 {
 	const struct stanza *stanza = delivery->stanza;
 
@@ -120,29 +142,36 @@ static void store(const struct delivery *delivery)
 		drop(delivery->user, stanza);
 	else if (message_forbids_store(stanza) || keep(delivery) != DONE)
 		refuse(delivery->user, stanza);
+	else
+		delivery->count++;
 }
 
 /* While older messages are still coming from the storage this one must not
  * overtake them: it goes behind them. True when it did. */
-static bool queue_behind(const struct delivery *delivery,
+static bool queue_behind(struct delivery *delivery,
 			 const struct session *session,
 			 enum message_type type)
 {
 	const struct stanza *stanza = delivery->stanza;
+	struct session *flooded = offline_flooded(delivery->user);
 
-	return (type == MESSAGE_CHAT || type == MESSAGE_NORMAL) &&
-	       offline_is_flooding(delivery->user, session) &&
-	       message_is_lasting(stanza) && !message_forbids_store(stanza) &&
-	       keep(delivery) == DONE;
+	if ((type != MESSAGE_CHAT && type != MESSAGE_NORMAL) ||
+	    flooded == NULL || (session != NULL && flooded != session) ||
+	    !message_is_lasting(stanza) || message_forbids_store(stanza) ||
+	    keep(delivery) != DONE)
+		return false;
+	note(delivery, flooded);
+	return true;
 }
 
-static void handle(const struct delivery *delivery, enum message_place place,
+static void handle(struct delivery *delivery, enum message_place place,
 		   struct session *session)
 {
 	struct user *user = delivery->user;
 	enum message_type type = message_type_of(delivery->stanza);
 	int best = best_priority(user);
 
+	user->sm->delivery++;
 	switch (message_fate(type, place, best >= 0)) {
 	case FATE_RESOURCE:
 		if (!queue_behind(delivery, session, type))
@@ -160,17 +189,18 @@ static void handle(const struct delivery *delivery, enum message_place place,
 		break;
 	case FATE_REFUSE:
 		refuse(user, delivery->stanza);
-		break;
+		return;
 	case FATE_DROP:
 		drop(user, delivery->stanza);
-		break;
+		return;
 	}
+	deliver_further(delivery);
 }
 
 void message_to_user(struct task *task)
 {
 	struct delivery delivery = { task->user, task->stanza, task->origin,
-				     task->work, false };
+				     task->work, false, 0 };
 	struct user *user = task->user;
 	struct session *session = NULL;
 	enum message_place place = PLACE_BARE;
@@ -188,7 +218,7 @@ void message_to_user(struct task *task)
 void message_redeliver(struct user *user, struct stanza *stanza,
 		       const char *origin, struct work *work)
 {
-	struct delivery delivery = { user, stanza, origin, work, true };
+	struct delivery delivery = { user, stanza, origin, work, true, 0 };
 
 	handle(&delivery,
 	       user->has_account ? PLACE_NO_RESOURCE : PLACE_NO_ACCOUNT, NULL);

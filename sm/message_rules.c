@@ -10,9 +10,6 @@
 #include "util/base/str.h"
 #include "util/xmpp/ns.h"
 
-#define NS_CHAT_STATES "http://jabber.org/protocol/chatstates" /* XEP-0085 */
-#define NS_HINTS       "urn:xmpp:hints"			       /* XEP-0334 */
-
 static const enum message_fate fates[PLACE_COUNT][2][MESSAGE_TYPE_COUNT] = {
 	/* In order: normal, chat, groupchat, headline, error. */
 	[PLACE_NO_ACCOUNT] = {

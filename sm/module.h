@@ -91,6 +91,9 @@ struct sm_module {
 	void (*session_opened)(struct session *session);
 	/* Still in the user's list; its presence is as it was. */
 	void (*session_closed)(struct session *session);
+	/* The session leaves memory, ended or not: only the module's own
+	 * memory of it is to be freed. */
+	void (*session_freed)(struct session *session);
 	/* The session's first available presence with a priority of 0 or more,
 	 * and each change from a negative one. */
 	void (*session_ready)(struct session *session);
@@ -104,6 +107,12 @@ struct sm_module {
 	/* A stanza for a user, whoever sent it, before anything else is done
 	 * with it; DONE: the module took care of it (and of its answer). */
 	enum verdict (*incoming)(struct task *task);
+	/* A message was given to the sessions whose `delivery` is the sm's,
+	 * stored, or both; how many others the module gave it to. Not when it
+	 * comes a second time because a client did not get it. */
+	unsigned (*message_delivered)(struct user *user,
+				      const struct stanza *message,
+				      const char *origin, struct work *work);
 	/* A stanza of a client on its way out; DONE: the module took care of
 	 * it (and of its answer), the core frees it. */
 	enum verdict (*outgoing)(struct session *session,

@@ -8,9 +8,9 @@
 
 #include "sm/session.h"
 
-/* `session` NULL: to any of the user's. */
-bool offline_is_flooding(const struct user *user,
-			 const struct session *session);
+/* The session that is being sent what is stored for the user; NULL: none. What
+ * comes for it meanwhile goes behind that. */
+struct session *offline_flooded(const struct user *user);
 
 /* What is told of a message of a session that is asleep. */
 struct offline_held {

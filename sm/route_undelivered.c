@@ -7,6 +7,7 @@
 #include "sm/route.h"
 
 #include "sm/copies.h"
+#include "sm/modules/carbons.h"
 #include "sm/peer.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -78,9 +79,14 @@ static void redeliver(struct sm *sm, struct stanza *stanza,
 void route_leftover(struct sm *sm, struct stanza *stanza, const char *origin,
 		    struct work *work)
 {
-	const char *text = element_attr(stanza->root, "to");
-	struct jid *to = text != NULL ? jid_parse(text) : NULL;
+	const char *text;
+	struct jid *to;
 
+	stanza = carbons_unwrap(stanza);
+	if (stanza == NULL)
+		return;
+	text = element_attr(stanza->root, "to");
+	to = text != NULL ? jid_parse(text) : NULL;
 	if (stanza_kind(stanza) == 0 && to != NULL) {
 		redeliver(sm, stanza, to, origin, work);
 	} else {

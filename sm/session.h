@@ -40,6 +40,7 @@ struct session {
 	uint64_t last_origin; /* number of the newest stanza taken from it */
 	struct work *works;   /* of its stanzas, in order (sm/work.c) */
 	struct management *management; /* XEP-0198; NULL: not enabled */
+	uint64_t delivery; /* sm->delivery of the last message it was given */
 	uint32_t generation; /* how often its c2s had moved it before */
 	bool interested;    /* asked for the roster (RFC 6121 section 2.1.6) */
 	bool available;	    /* sent initial presence */

@@ -28,6 +28,15 @@ static void session_unlink(struct session *session)
 	loop_defer_cancel(sm->loop, &session->progress);
 }
 
+static void free_module_data(struct session *session, size_t i)
+{
+	const struct sm_module *module = session->sm->modules[i];
+
+	if (module->session_freed != NULL)
+		module->session_freed(session);
+	mem_free(session->module_data[i]);
+}
+
 static void session_free(struct session *session)
 {
 	struct sm *sm = session->sm;
@@ -44,7 +53,7 @@ static void session_free(struct session *session)
 	LL_FOREACH_SAFE(session->directed, directed, next)
 		mem_free(directed);
 	for (size_t i = 0; i < sm->module_count; i++)
-		mem_free(session->module_data[i]);
+		free_module_data(session, i);
 	mem_free(session->module_data);
 	stanza_free(&session->presence);
 	peer_release(&session->peer);

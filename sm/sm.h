@@ -103,6 +103,7 @@ struct sm {
 	uint64_t stop_began; /* loop_now() */
 	struct timer stop_timer;
 	struct sm_stats stats;
+	uint64_t delivery; /* counts messages for users */
 };
 
 /* The domain of that name, NULL when we do not serve it. */

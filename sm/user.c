@@ -82,11 +82,9 @@ static void user_free(struct user *user)
 {
 	struct sm *sm = user->sm;
 
-	if (user->state == USER_READY) {
-		for (size_t i = 0; i < sm->module_count; i++) {
-			if (sm->modules[i]->user_unloaded != NULL)
-				sm->modules[i]->user_unloaded(user);
-		}
+	for (size_t i = 0; i < sm->module_count; i++) {
+		if (sm->modules[i]->user_unloaded != NULL)
+			sm->modules[i]->user_unloaded(user);
 	}
 	roster_free(user);
 	timer_stop(&user->idle);

@@ -51,12 +51,11 @@ static struct flood *flood_of(const struct user *user)
 	return module_user_data(user, &sm_module_offline);
 }
 
-bool offline_is_flooding(const struct user *user, const struct session *session)
+struct session *offline_flooded(const struct user *user)
 {
 	const struct flood *flood = flood_of(user);
 
-	return flood->running && flood->session != NULL &&
-	       (session == NULL || flood->session == session);
+	return flood->running ? flood->session : NULL;
 }
 
 /* -- keeping ------------------------------------------------------------- */

@@ -36,6 +36,13 @@
 #define NS_TIME "urn:xmpp:time"				    /* XEP-0202 */
 #define NS_DELAY "urn:xmpp:delay"			    /* XEP-0203 */
 #define NS_BLOCKING "urn:xmpp:blocking"			    /* XEP-0191 */
+#define NS_CHAT_STATES "http://jabber.org/protocol/chatstates" /* XEP-0085 */
+#define NS_RECEIPTS "urn:xmpp:receipts"			    /* XEP-0184 */
+#define NS_CONFERENCE "jabber:x:conference"		    /* XEP-0249 */
+#define NS_FORWARD "urn:xmpp:forward:0"			    /* XEP-0297 */
+#define NS_CHAT_MARKERS "urn:xmpp:chat-markers:0"	    /* XEP-0333 */
+#define NS_HINTS "urn:xmpp:hints"			    /* XEP-0334 */
+#define NS_MUC_USER "http://jabber.org/protocol/muc#user"   /* XEP-0045 */
 #define NS_SM "urn:xmpp:sm:3"				    /* XEP-0198 */
 #define NS_DIALBACK "jabber:server:dialback"		    /* XEP-0220 */
 #define NS_DIALBACK_FEATURE "urn:xmpp:features:dialback"
