@@ -184,6 +184,11 @@ void conn_peer_network(const struct conn *conn, char to[ADDRESS_MAX])
 	conn_peer_address(conn, to);
 }
 
+bool conn_is_secure(const struct conn *conn)
+{
+	return conn->secure;
+}
+
 const char *conn_tls_version(const struct conn *conn)
 {
 	return conn->secure ? "TLSv1.3" : NULL;
@@ -300,6 +305,13 @@ const char *link_name(const struct link *link)
 {
 	(void)link;
 	return "c2s-1";
+}
+
+const char *link_router(const struct link *link, size_t i)
+{
+	(void)link;
+	(void)i;
+	return NULL;
 }
 
 void link_get_stats(const struct link *link, struct link_stats *stats)
