@@ -14,6 +14,7 @@
 #include "sm/options.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
+#include "util/role/access.h"
 #include "util/role/config_check.h"
 #include "util/role/domain_options.h"
 #include "util/xmpp/jid.h"
@@ -24,7 +25,8 @@
 const struct section *const ctl_all_sections[] = {
 	&router_section, &link_section, &c2s_section, &s2s_section,
 	&remote_section, &sm_section,
-	&storage_section, &ldap_section, &pipe_section, &domain_section, &ctl_section, NULL
+	&storage_section, &ldap_section, &pipe_section, &domain_section,
+	&access_section, &ctl_section, NULL
 };
 
 static int print_rows(struct ctl *ctl, int code)
@@ -330,6 +332,24 @@ static int s2s_list(struct ctl *ctl)
 	return print_rows(ctl, code);
 }
 
+/* The sms judge for users, the s2s for components: each has counted its
+ * own. */
+static int access_list(struct ctl *ctl)
+{
+	int code;
+
+	ctl->call = ctl_call_open(ctl);
+	if (!ctl->call)
+		return CTL_UNAVAILABLE;
+	code = ctl_call_kind(ctl->call, "sm", "access.list");
+	if (ctl_call_has(ctl->call, "s2s")) {
+		int other = ctl_call_kind(ctl->call, "s2s", "access.list");
+
+		code = other > code ? other : code;
+	}
+	return print_rows(ctl, code);
+}
+
 static int status(struct ctl *ctl)
 {
 	int code;
@@ -472,6 +492,7 @@ int ctl_config_check(struct ctl *ctl)
 	    c2s_config_check(config, &err) < 0 ||
 	    sm_config_check(config, &err) < 0 ||
 	    s2s_config_check(config, &err) < 0 ||
+	    access_check(config, &err) < 0 ||
 	    config_check_sections(config, "chappectl", NULL, &err) < 0 ||
 	    check_together(config, &err) < 0) {
 		ctl_complain("%s", err.text);
@@ -502,6 +523,8 @@ const struct ctl_command ctl_commands[] = {
 	  "disconnect one client, or all of an account" },
 	{ "s2s list", "[DOMAIN]", 0, 1, s2s_list,
 	  "streams with other servers" },
+	{ "access list", "", 0, 0, access_list,
+	  "rules about who may talk to whom, and what they did" },
 	{ "status", "", 0, 0, status, "each link of each router" },
 	{ "show", "INSTANCE...", 1, -1, role_show, "the state of roles" },
 	{ "config check", "[FILE]", 0, 1, ctl_config_check,

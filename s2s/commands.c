@@ -10,6 +10,7 @@
 #include "s2s/s2s.h"
 #include "s2s/stream.h"
 #include "util/base/str.h"
+#include "util/role/access_command.h"
 #include "util/role/status.h"
 
 static void status(struct command_call *call, void *ctx)
@@ -117,11 +118,19 @@ static void list(struct command_call *call, void *ctx)
 	command_finish(call, "ok", NULL);
 }
 
+static void access_list(struct command_call *call, void *ctx)
+{
+	const struct s2s *s2s = ctx;
+
+	access_command_list(call, s2s->access);
+}
+
 /* -- all ------------------------------------------------------------------ */
 
 static const struct command commands[] = {
 	{ "status", status, true },
 	{ "s2s.list", list, true },
+	{ "access.list", access_list, true },
 	{ .name = NULL },
 };
 

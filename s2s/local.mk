@@ -7,6 +7,7 @@ noinst_LIBRARIES += s2s/libs2soptions.a s2s/libs2s.a
 s2s_libs2soptions_a_SOURCES = s2s/options.c s2s/options.h
 
 s2s_libs2s_a_SOURCES = \
+	s2s/access.c s2s/access.h \
 	s2s/commands.c \
 	s2s/drain.c s2s/drain.h \
 	s2s/connect.c s2s/connect.h \

@@ -4,6 +4,7 @@
  */
 #include "util/role/metrics.h"
 
+#include "s2s/access.h"
 #include "s2s/remote.h"
 #include "s2s/s2s.h"
 #include "s2s/stream.h"
@@ -136,6 +137,7 @@ void s2s_metrics(void *state, struct buf *to)
 	reached(s2s, to);
 	dialbacks(s2s, to);
 	errors(s2s, to);
+	access_metrics(s2s->access, to);
 	role_link_metrics(s2s->link, to);
 	drain_metrics(&s2s->drain, to);
 }

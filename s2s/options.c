@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "util/base/str.h"
+#include "util/role/access.h"
 #include "util/role/config_check.h"
 
 #define ROW(opt, kind, member, def, low, high, text)                           \
@@ -26,9 +27,6 @@
 #define SECOND	   INT64_C(1000)
 #define KILO	   INT64_C(1024)
 #define PIN_DIGITS 64
-
-const char *const trust_names[] = { "permissive", "verified", "encrypted",
-				    "trusted", NULL };
 
 static const char *const remote_trust[] = { "default",	 "permissive",
 					    "verified",	 "encrypted",
@@ -144,7 +142,8 @@ const struct section remote_section = {
 };
 
 const struct section *const s2s_sections[] = { &s2s_section, &remote_section,
-					       &domain_section, NULL };
+					       &domain_section,
+					       &access_section, NULL };
 
 /* -- checks --------------------------------------------------------------- */
 
@@ -215,5 +214,7 @@ int s2s_config_check(const struct config *config, struct error *err)
 			return error_prefix(err, "%s: remote \"%s\"",
 					    config_path(config), title);
 	}
+	if (access_check(config, err) < 0)
+		return -1;
 	return check_permissive(config, err);
 }

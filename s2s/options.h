@@ -11,17 +11,7 @@
 #include "util/role/acceptor.h"
 #include "util/role/domain_options.h"
 #include "util/role/role.h"
-
-/* How sure we are of who a peer is; each includes those before it. */
-enum trust {
-	TRUST_PERMISSIVE, /* it says so */
-	TRUST_VERIFIED,	  /* dialback: its DNS says so */
-	TRUST_ENCRYPTED,  /* the same, under TLS with any certificate */
-	TRUST_TRUSTED,	  /* a valid certificate, or a pinned key */
-	TRUST_COUNT
-};
-
-extern const char *const trust_names[];
+#include "util/role/trust_level.h"
 
 struct s2s_config {
 	struct common_options common;

@@ -10,23 +10,26 @@
 
 bool s2s_queue_add(struct s2s_queue *queue,
 		   const struct s2s_queue_limits *limits, const char *bytes,
-		   size_t len, struct link_receipt receipt, uint64_t now)
+		   size_t len, int need, struct link_receipt receipt,
+		   uint64_t now)
 {
 	/* A single stanza has its own limit: an empty queue takes it. */
 	if (queue->count >= limits->count ||
 	    (queue->count > 0 && queue->bytes + len > limits->bytes))
 		return false;
-	s2s_queue_take_over(queue, s2s_queued_new(bytes, len, receipt, now));
+	s2s_queue_take_over(queue, s2s_queued_new(bytes, len, need, receipt,
+						   now));
 	return true;
 }
 
-struct s2s_queued *s2s_queued_new(const char *bytes, size_t len,
+struct s2s_queued *s2s_queued_new(const char *bytes, size_t len, int need,
 				  struct link_receipt receipt, uint64_t now)
 {
 	struct s2s_queued *queued = mem_alloc(sizeof(*queued) + len);
 
 	queued->receipt = receipt;
 	queued->since = now;
+	queued->need = need;
 	queued->len = len;
 	memcpy(queued->bytes, bytes, len);
 	return queued;

@@ -19,6 +19,7 @@ struct s2s_queued {
 	struct s2s_remote *remote;   /* once written: for whom */
 	struct link_receipt receipt; /* n 0: none */
 	uint64_t since;		     /* ms */
+	int need;		     /* trust of the stream; -1: any */
 	size_t len;
 	char bytes[];
 };
@@ -36,10 +37,11 @@ struct s2s_queue_limits {
 /* Copies the stanza to the end of the queue; false: it is full. */
 bool s2s_queue_add(struct s2s_queue *queue,
 		   const struct s2s_queue_limits *limits, const char *bytes,
-		   size_t len, struct link_receipt receipt, uint64_t now);
+		   size_t len, int need, struct link_receipt receipt,
+		   uint64_t now);
 
 /* A stanza by itself, for mem_free(). */
-struct s2s_queued *s2s_queued_new(const char *bytes, size_t len,
+struct s2s_queued *s2s_queued_new(const char *bytes, size_t len, int need,
 				  struct link_receipt receipt, uint64_t now);
 
 /* Puts such a one at the end, or at the front, whatever the limits. */

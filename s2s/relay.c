@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "s2s/access.h"
 #include "s2s/local.h"
 #include "s2s/management.h"
 #include "s2s/remote.h"
@@ -54,21 +55,23 @@ static void log_returned(struct s2s *s2s, const struct stanza *stanza,
 		 LOG_S("text", text));
 }
 
-static void bounce_stanza(struct s2s *s2s, const struct stanza *stanza,
-			  enum stanza_error condition, const char *text)
+/* Answers a stanza of ours. Takes the answer. */
+static void answer_home(struct s2s *s2s, struct stanza *answer)
 {
-	struct stanza *answer;
-	const char *to;
+	const char *to = element_attr(answer->root, "to");
 
-	s2s->stats.bounced++;
-	log_returned(s2s, stanza, condition, text);
-	if (!stanza_may_answer(stanza))
-		return;
-	answer = stanza_error_new(stanza, condition, text);
-	to = element_attr(answer->root, "to");
 	if (to)
 		send_home(s2s, answer, to, NULL, 0);
 	stanza_free(&answer);
+}
+
+static void bounce_stanza(struct s2s *s2s, const struct stanza *stanza,
+			  enum stanza_error condition, const char *text)
+{
+	s2s->stats.bounced++;
+	log_returned(s2s, stanza, condition, text);
+	if (stanza_may_answer(stanza))
+		answer_home(s2s, stanza_error_new(stanza, condition, text));
 }
 
 void s2s_relay_done(struct s2s *s2s, struct link_receipt receipt)
@@ -90,29 +93,52 @@ void s2s_relay_bounce(struct s2s *s2s, const char *bytes, size_t len,
 	s2s_relay_done(s2s, receipt);
 }
 
-/* What a remote domain sent, and nobody here takes. */
-static void return_abroad(struct s2s *s2s, const struct stanza *stanza,
-			  enum stanza_error condition, const char *text)
+/* Answers what a remote domain sent. Takes the answer. */
+static void answer_abroad(struct s2s *s2s, struct stanza *answer)
 {
-	struct stanza *answer;
-	struct jid *from, *to;
+	struct jid *from = jid_parse(element_attr(answer->root, "from"));
+	struct jid *to = jid_parse(element_attr(answer->root, "to"));
 	struct buf bytes = { 0 };
 
-	log_returned(s2s, stanza, condition, text);
-	if (!stanza_may_answer(stanza))
-		return;
-	answer = stanza_error_new(stanza, condition, text);
-	from = jid_parse(element_attr(answer->root, "from"));
-	to = jid_parse(element_attr(answer->root, "to"));
 	if (from && to) {
 		stanza_write(answer, &bytes);
 		s2s_remote_send(s2s, jid_domain(from), jid_domain(to),
-				buf_data(&bytes), bytes.len, no_receipt);
+				buf_data(&bytes), bytes.len, -1, no_receipt);
 	}
 	buf_free(&bytes);
 	jid_free(&from);
 	jid_free(&to);
 	stanza_free(&answer);
+}
+
+/* What a remote domain sent, and nobody here takes. */
+static void return_abroad(struct s2s *s2s, const struct stanza *stanza,
+			  enum stanza_error condition, const char *text)
+{
+	log_returned(s2s, stanza, condition, text);
+	if (stanza_may_answer(stanza))
+		answer_abroad(s2s, stanza_error_new(stanza, condition, text));
+}
+
+/* What a rule denies, to whoever sent it. */
+static void deny(struct s2s *s2s, const struct stanza *stanza,
+		 const struct s2s_decision *decision, bool abroad)
+{
+	bool may = decision->access == S2S_ACCESS_REFUSE ||
+		   (decision->access == S2S_ACCESS_ANSWER &&
+		    stanza_may_answer(stanza));
+	struct stanza *answer;
+
+	if (!may)
+		return;
+	answer = decision->access == S2S_ACCESS_REFUSE
+			 ? s2s_access_refusal(stanza)
+			 : stanza_error_new(stanza, decision->error,
+					    decision->text);
+	if (abroad)
+		answer_abroad(s2s, answer);
+	else
+		answer_home(s2s, answer);
 }
 
 /* -- from streams --------------------------------------------------------- */
@@ -142,15 +168,23 @@ static int trust_for(const struct s2s_stream *s, const char *local,
 }
 
 static void deliver(struct s2s_stream *s, const struct stanza *stanza,
-		    const struct jid *to, enum trust level)
+		    const struct jid *from, const struct jid *to,
+		    enum trust level)
 {
 	struct s2s *s2s = s->s2s;
 	uint64_t token = s2s_management_token(s);
+	struct s2s_decision decision;
 	const char *at;
 
 	s->stanzas++;
 	s->used = loop_now(s2s->loop);
 	s2s->stats.stanzas[S2S_IN]++;
+	decision = s2s_access_in(s2s, stanza, from, to, level);
+	if (decision.access != S2S_ACCESS_PASS) {
+		deny(s2s, stanza, &decision, true);
+		s2s_management_handled(s2s, token);
+		return;
+	}
 	if (send_home(s2s, stanza, jid_full(to), trust_names[level],
 		      token) == LINK_NO_ROUTE) {
 		return_abroad(s2s, stanza, STANZA_INTERNAL_SERVER_ERROR,
@@ -172,7 +206,7 @@ static void judge(struct s2s_stream *s, struct stanza *stanza,
 	if (level >= 0 && s2s_local_is(s2s, jid_domain(to))) {
 		element_set_attr(stanza->root, "from", jid_full(from));
 		element_set_attr(stanza->root, "to", jid_full(to));
-		deliver(s, stanza, to, (enum trust)level);
+		deliver(s, stanza, from, to, (enum trust)level);
 		return;
 	}
 	s2s->stats.forged++;
@@ -237,17 +271,18 @@ static bool may_pass(const struct envelope *envelope)
 
 static void send_abroad(struct s2s *s2s, const struct envelope *envelope,
 			const struct stanza *stanza, const char *local,
-			const char *remote, struct link_receipt receipt)
+			const char *remote, int need,
+			struct link_receipt receipt)
 {
 	struct buf bytes = { 0 };
 
 	if (may_pass(envelope)) {
 		s2s_remote_send(s2s, local, remote, envelope->payload,
-				envelope->payload_len, receipt);
+				envelope->payload_len, need, receipt);
 		return;
 	}
 	stanza_write(stanza, &bytes);
-	s2s_remote_send(s2s, local, remote, buf_data(&bytes), bytes.len,
+	s2s_remote_send(s2s, local, remote, buf_data(&bytes), bytes.len, need,
 			receipt);
 	buf_free(&bytes);
 }
@@ -259,6 +294,7 @@ static void take(struct s2s *s2s, const struct envelope *envelope,
 	const char *to_text = element_attr(stanza->root, "to");
 	struct jid *from = from_text ? jid_parse(from_text) : NULL;
 	struct jid *to = to_text ? jid_parse(to_text) : NULL;
+	struct s2s_decision decision;
 	bool sent = false;
 
 	if (!from || !to || !s2s_local_is(s2s, jid_domain(from))) {
@@ -270,9 +306,13 @@ static void take(struct s2s *s2s, const struct envelope *envelope,
 		bounce_stanza(s2s, stanza, STANZA_SERVICE_UNAVAILABLE,
 			      "nobody serves this domain at the moment");
 	} else {
-		sent = true;
-		send_abroad(s2s, envelope, stanza, jid_domain(from),
-			    jid_domain(to), receipt);
+		decision = s2s_access_out(s2s, envelope, stanza, from, to);
+		sent = decision.access == S2S_ACCESS_PASS;
+		if (sent)
+			send_abroad(s2s, envelope, stanza, jid_domain(from),
+				    jid_domain(to), decision.need, receipt);
+		else
+			deny(s2s, stanza, &decision, false);
 	}
 	if (!sent)
 		link_processed(s2s->link, receipt);

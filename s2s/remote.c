@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "s2s/access.h"
 #include "s2s/connect.h"
 #include "s2s/dialback.h"
 #include "s2s/local.h"
@@ -215,6 +216,24 @@ static bool can_write(const struct s2s_remote *remote)
 	       !s2s_management_full(remote->stream) && !remote->s2s->stopping;
 }
 
+/* The stream is good enough for most, but not for this one. */
+static bool is_untrusted(const struct s2s_remote *remote, int need)
+{
+	return need > (int)s2s_access_level(remote);
+}
+
+static void return_untrusted(struct s2s_remote *remote, const char *bytes,
+			     size_t len, int need, struct link_receipt receipt)
+{
+	char text[REASON_MAX];
+
+	snprintf(text, sizeof(text), "%s is %s, and for this has to be %s",
+		 remote->remote, trust_names[s2s_access_level(remote)],
+		 trust_names[need]);
+	s2s_relay_bounce(remote->s2s, bytes, len, STANZA_NOT_ALLOWED, text,
+			 receipt);
+}
+
 static void write_bytes(struct s2s_remote *remote, const char *bytes,
 			size_t len)
 {
@@ -231,6 +250,12 @@ static void write_bytes(struct s2s_remote *remote, const char *bytes,
  * when it is written. */
 static void write_queued(struct s2s_remote *remote, struct s2s_queued *queued)
 {
+	if (is_untrusted(remote, queued->need)) {
+		return_untrusted(remote, queued->bytes, queued->len,
+				 queued->need, queued->receipt);
+		mem_free(queued);
+		return;
+	}
 	write_bytes(remote, queued->bytes, queued->len);
 	if (remote->stream->management) {
 		s2s_management_take_sent(remote->stream, remote, queued);
@@ -241,12 +266,12 @@ static void write_queued(struct s2s_remote *remote, struct s2s_queued *queued)
 }
 
 static void write_stanza(struct s2s_remote *remote, const char *bytes,
-			 size_t len, struct link_receipt receipt)
+			 size_t len, int need, struct link_receipt receipt)
 {
 	struct s2s *s2s = remote->s2s;
 
-	if (remote->stream->management) {
-		write_queued(remote, s2s_queued_new(bytes, len, receipt,
+	if (remote->stream->management || is_untrusted(remote, need)) {
+		write_queued(remote, s2s_queued_new(bytes, len, need, receipt,
 						    loop_now(s2s->loop)));
 		return;
 	}
@@ -529,12 +554,12 @@ static void refuse(struct s2s *s2s, const char *domain, const char *bytes,
 }
 
 static void keep(struct s2s_remote *remote, const char *bytes, size_t len,
-		 struct link_receipt receipt)
+		 int need, struct link_receipt receipt)
 {
 	struct s2s *s2s = remote->s2s;
 	struct s2s_queue_limits limit = limits(remote);
 
-	if (!s2s_queue_add(&remote->queue, &limit, bytes, len, receipt,
+	if (!s2s_queue_add(&remote->queue, &limit, bytes, len, need, receipt,
 			   loop_now(s2s->loop))) {
 		refuse(s2s, remote->remote, bytes, len,
 		       "too much waits already to be sent to", receipt);
@@ -548,7 +573,7 @@ static void keep(struct s2s_remote *remote, const char *bytes, size_t len,
 }
 
 void s2s_remote_send(struct s2s *s2s, const char *local, const char *domain,
-		     const char *bytes, size_t len,
+		     const char *bytes, size_t len, int need,
 		     struct link_receipt receipt)
 {
 	struct s2s_remote *remote = get(s2s, local, domain);
@@ -558,12 +583,12 @@ void s2s_remote_send(struct s2s *s2s, const char *local, const char *domain,
 		       "too many other servers are talked to, so not to",
 		       receipt);
 	else if (can_write(remote) && !remote->queue.first)
-		write_stanza(remote, bytes, len, receipt);
+		write_stanza(remote, bytes, len, need, receipt);
 	else if (remote->state == REMOTE_PAUSED && remote->dead)
 		s2s_relay_bounce(s2s, bytes, len, remote->condition,
 				 remote->reason, receipt);
 	else
-		keep(remote, bytes, len, receipt);
+		keep(remote, bytes, len, need, receipt);
 }
 
 /* -- verifications -------------------------------------------------------- */

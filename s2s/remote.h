@@ -78,9 +78,10 @@ const char *s2s_remote_state_name(enum s2s_remote_state state);
 
 /* Sends a stanza (the bytes as they stand on a stream of servers), or keeps
  * it for a while, or returns it to its sender. The receipt is processed when
- * that is done; one with n = 0 is none. */
+ * that is done; one with n = 0 is none. `need`: an enum trust that its stream
+ * must have reached; -1: what the configuration wants of all is enough. */
 void s2s_remote_send(struct s2s *s2s, const char *local, const char *remote,
-		     const char *bytes, size_t len,
+		     const char *bytes, size_t len, int need,
 		     struct link_receipt receipt);
 
 /* Has a dialback key verified at the remote domain (s2s/dialback.h). */

@@ -4,6 +4,7 @@
  */
 #include "s2s/s2s.h"
 
+#include "s2s/access.h"
 #include "s2s/connect.h"
 #include "s2s/drain.h"
 #include "s2s/local.h"
@@ -70,7 +71,7 @@ static int load_secrets(struct s2s *s2s, const struct s2s_config *config,
 	return 0;
 }
 
-static int take_config(struct s2s *s2s, struct error *err)
+static int take_options(struct s2s *s2s, struct error *err)
 {
 	const struct s2s_config *config =
 		config_find(s2s->env->config, "s2s", s2s->env->instance);
@@ -97,6 +98,21 @@ static int take_config(struct s2s *s2s, struct error *err)
 	return 0;
 }
 
+static int take_config(struct s2s *s2s, struct error *err)
+{
+	struct access *access = access_new(s2s->env->config, s2s->access, err);
+
+	if (!access)
+		return -1;
+	if (take_options(s2s, err) < 0) {
+		access_free(&access);
+		return -1;
+	}
+	access_free(&s2s->access);
+	s2s->access = access;
+	return 0;
+}
+
 /* -- start ---------------------------------------------------------------- */
 
 static void s2s_free(void *state)
@@ -116,6 +132,7 @@ static void s2s_free(void *state)
 	if (s2s->link)
 		link_close(&s2s->link);
 	s2s_locals_free(s2s);
+	access_free(&s2s->access);
 	stanza_parser_free(&s2s->parser);
 	stanza_parser_free(&s2s->link_parser);
 	mem_free_secret(s2s->secret);

@@ -51,6 +51,7 @@ struct s2s_stats {
 	uint64_t queued, queued_bytes; /* now, in all queues */
 };
 
+struct access;
 struct s2s_attempt;
 struct s2s_local;
 struct s2s_management;
@@ -81,6 +82,7 @@ struct s2s {
 	uint64_t last_serial, last_token;
 	uint64_t suspended; /* of the managements */
 	uint64_t started;
+	struct access *access; /* the rules (s2s/access.h) */
 	struct buf out;	       /* where text is put together */
 	struct deferred later; /* ready, and stopped */
 	struct timer patience; /* when stopping, with the last acknowledgements */

@@ -14,6 +14,7 @@
 #include "sm/stamp.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
+#include "util/role/access_command.h"
 #include "util/role/status.h"
 
 #define NUMBER_MAX 24
@@ -176,6 +177,13 @@ static void storage_status(struct command_call *call, void *ctx)
 	command_finish(call, "ok", NULL);
 }
 
+static void access_list(struct command_call *call, void *ctx)
+{
+	const struct sm *sm = ctx;
+
+	access_command_list(call, sm->access);
+}
+
 static const struct command commands[] = {
 	{ "user.add", admin_user_add, false },
 	{ "user.passwd", admin_user_passwd, false },
@@ -188,6 +196,7 @@ static const struct command commands[] = {
 	{ "session.kick", session_kick_command, false },
 	{ "status", status, true },
 	{ "storage.status", storage_status, true },
+	{ "access.list", access_list, true },
 	{ .name = NULL },
 };
 

@@ -4,6 +4,7 @@
  */
 #include "util/role/metrics.h"
 
+#include "sm/access.h"
 #include "sm/domain.h"
 #include "sm/sasl.h"
 #include "sm/sm.h"
@@ -135,6 +136,7 @@ void sm_metrics(void *state, struct buf *to)
 	write_sessions(to, stats);
 	write_offline(to, stats);
 	write_storage(to, sm);
+	access_metrics(sm->access, to);
 	if (sm->link == NULL)
 		return;
 	role_link_metrics(sm->link, to);

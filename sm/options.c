@@ -11,6 +11,7 @@
 #include "sm/sasl_options.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
+#include "util/role/access.h"
 #include "util/role/config_check.h"
 
 #define ROW(opt, kind, member, def, low, high, text)                          \
@@ -229,7 +230,8 @@ int sm_config_check(const struct config *config, struct error *err)
 	if (config_check_sections(config, "sm", NULL, err) != 0 ||
 	    check_storages(config, err) != 0 ||
 	    check_directories(config, err) != 0 ||
-	    check_programs(config, err) != 0)
+	    check_programs(config, err) != 0 ||
+	    access_check(config, err) != 0)
 		return -1;
 	return config_check_domains(config, check_domain, err);
 }

@@ -5,6 +5,7 @@
  */
 #include "sm/route.h"
 
+#include "sm/access.h"
 #include "sm/module.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -71,7 +72,8 @@ void route_from_session(struct session *session, struct stanza *stanza,
 		route_error(sm, stanza, STANZA_JID_MALFORMED, NULL);
 	} else if (kind == 2 && !iq_is_valid(stanza)) {
 		route_error(sm, stanza, STANZA_BAD_REQUEST, NULL);
-	} else if (!is_taken(session, stanza, work)) {
+	} else if ((kind != 1 || sm_access_subscribe(sm, stanza)) &&
+		   !is_taken(session, stanza, work)) {
 		if (kind == 1) {
 			presence_from_session(session, stanza, origin, work);
 			return;
@@ -89,14 +91,24 @@ void route_from_session(struct session *session, struct stanza *stanza,
 
 /* -- anywhere -------------------------------------------------------------- */
 
+/* What is known about a stanza that is on its way. */
+struct way {
+	const char *origin; /* may be NULL */
+	struct work *work;  /* may be NULL */
+	enum trust trust;   /* of the stream that it came in on */
+	bool asked;	    /* the access rules have been */
+	int need;	    /* trust of the stream that it leaves on; -1: any */
+};
+
 static enum link_sent route_away(struct sm *sm, const struct stanza *stanza,
-				 const struct jid *to, const char *origin,
-				 struct work *work)
+				 const struct jid *to, const struct way *way)
 {
+	struct work *work = way->work;
 	enum link_sent sent;
 	struct envelope envelope = {
 		.to = jid_full(to),
-		.origin = origin,
+		.origin = way->origin,
+		.trust = way->need >= 0 ? trust_names[way->need] : NULL,
 	};
 
 	if (sm->link == NULL)
@@ -126,14 +138,32 @@ static void no_route(struct sm *sm, const struct stanza *stanza,
 		    NULL);
 }
 
-void route_stanza(struct sm *sm, struct stanza *stanza, const char *origin,
-		  struct work *work)
+/* Takes the stanza. */
+static void route_on(struct sm *sm, struct stanza *stanza,
+		     const struct jid *from, const struct jid *to,
+		     struct way *way)
+{
+	struct sm_domain *domain = sm_domain(sm, jid_domain(to));
+
+	if (!way->asked &&
+	    !sm_access_pass(sm, stanza, from, to, way->trust, &way->need)) {
+		stanza_free(&stanza);
+	} else if (domain != NULL &&
+		   (jid_local(to) == NULL || user_is_ours(sm, to))) {
+		task_add(sm, domain, stanza, from, to, way->origin, way->work);
+	} else {
+		if (route_away(sm, stanza, to, way) != LINK_SENT)
+			no_route(sm, stanza, domain);
+		stanza_free(&stanza);
+	}
+}
+
+static void route_way(struct sm *sm, struct stanza *stanza, struct way way)
 {
 	const char *from_text = element_attr(stanza->root, "from");
 	const char *to_text = element_attr(stanza->root, "to");
 	struct jid *from = from_text != NULL ? jid_parse(from_text) : NULL;
 	struct jid *to = to_text != NULL ? jid_parse(to_text) : NULL;
-	struct sm_domain *domain;
 
 	if (from == NULL) {
 		log_warning(sm->log, "route.nobody",
@@ -144,19 +174,23 @@ void route_stanza(struct sm *sm, struct stanza *stanza, const char *origin,
 		route_error(sm, stanza, STANZA_JID_MALFORMED, NULL);
 		stanza_free(&stanza);
 	} else {
-		domain = sm_domain(sm, jid_domain(to));
-		if (domain != NULL &&
-		    (jid_local(to) == NULL || user_is_ours(sm, to))) {
-			task_add(sm, domain, stanza, from, to, origin, work);
-		} else {
-			if (route_away(sm, stanza, to, origin, work) !=
-			    LINK_SENT)
-				no_route(sm, stanza, domain);
-			stanza_free(&stanza);
-		}
+		route_on(sm, stanza, from, to, &way);
 	}
 	jid_free(&from);
 	jid_free(&to);
+}
+
+void route_stanza(struct sm *sm, struct stanza *stanza, const char *origin,
+		  struct work *work)
+{
+	route_way(sm, stanza,
+		  (struct way){ .origin = origin, .work = work,
+				.trust = TRUST_TRUSTED, .need = -1 });
+}
+
+void route_unasked(struct sm *sm, struct stanza *stanza)
+{
+	route_way(sm, stanza, (struct way){ .asked = true, .need = -1 });
 }
 
 static const struct session *local_session(struct sm *sm, const char *text)
@@ -186,13 +220,14 @@ void route_log_error(struct sm *sm, const struct stanza *answer,
 		 LOG_S("text", text));
 }
 
-void route_error(struct sm *sm, const struct stanza *stanza,
-		 enum stanza_error error, const char *text)
+/* NULL when there is to be none. */
+static struct stanza *error_new(struct sm *sm, const struct stanza *stanza,
+				enum stanza_error error, const char *text)
 {
 	struct stanza *answer;
 
 	if (!stanza_may_answer(stanza))
-		return;
+		return NULL;
 	answer = stanza_error_new(stanza, error, text);
 	/* Without an address it was for the account, which answers. */
 	if (element_attr(answer->root, "from") == NULL) {
@@ -205,10 +240,38 @@ void route_error(struct sm *sm, const struct stanza *stanza,
 	}
 	sm->stats.errors_sent++;
 	route_log_error(sm, answer, error, text);
-	route_stanza(sm, answer, NULL, NULL);
+	return answer;
+}
+
+void route_error(struct sm *sm, const struct stanza *stanza,
+		 enum stanza_error error, const char *text)
+{
+	struct stanza *answer = error_new(sm, stanza, error, text);
+
+	if (answer != NULL)
+		route_stanza(sm, answer, NULL, NULL);
+}
+
+void route_refuse(struct sm *sm, const struct stanza *stanza,
+		  enum stanza_error error, const char *text)
+{
+	struct stanza *answer = error_new(sm, stanza, error, text);
+
+	if (answer != NULL)
+		route_unasked(sm, answer);
 }
 
 /* -- from the link --------------------------------------------------------- */
+
+static const char *sender_kind(const struct sm *sm,
+			       const struct envelope *envelope)
+{
+	size_t count = 0;
+	const struct member *sender = members_get(
+		link_members(sm->link), envelope->from, &count);
+
+	return count > 0 ? sender->kind : NULL;
+}
 
 /* Only sms speak for the domains that are served here. */
 static bool may_send_from(const struct sm *sm, const struct envelope *envelope,
@@ -216,16 +279,31 @@ static bool may_send_from(const struct sm *sm, const struct envelope *envelope,
 {
 	const char *text = element_attr(stanza->root, "from");
 	struct jid *from = text != NULL ? jid_parse(text) : NULL;
-	size_t count = 0;
-	const struct member *sender = members_get(
-		link_members(sm->link), envelope->from, &count);
+	const char *kind = sender_kind(sm, envelope);
 	bool may = from != NULL;
 
-	if (may && count > 0 && !str_equal(sender->kind, "sm") &&
-	    !str_equal(sender->kind, "component"))
+	if (may && kind != NULL && !str_equal(kind, "sm") &&
+	    !str_equal(kind, "component"))
 		may = sm_domain(sm, jid_domain(from)) == NULL;
 	jid_free(&from);
 	return may;
+}
+
+/* What another sm sent on has been judged there. Without a level it is not
+ * from another server, or it is the word of our s2s. */
+static struct way way_of(const struct sm *sm, const struct envelope *envelope,
+			 struct work *work)
+{
+	return (struct way){
+		.origin = envelope->origin,
+		.work = work,
+		.trust = envelope->trust != NULL ?
+				 trust_parse(envelope->trust,
+					     TRUST_PERMISSIVE) :
+				 TRUST_TRUSTED,
+		.asked = str_equal(sender_kind(sm, envelope), "sm"),
+		.need = -1,
+	};
 }
 
 void route_received(struct sm *sm, const struct envelope *envelope,
@@ -247,7 +325,7 @@ void route_received(struct sm *sm, const struct envelope *envelope,
 		route_error(sm, stanza, STANZA_BAD_REQUEST, NULL);
 	} else {
 		sm->stats.stanzas_in[stanza_kind(stanza)]++;
-		route_stanza(sm, stanza, envelope->origin, work);
+		route_way(sm, stanza, way_of(sm, envelope, work));
 		return;
 	}
 	stanza_free(&stanza);

@@ -4,7 +4,8 @@
  *
  *   session_received -> route_from_session -> (out filters of modules,
  *       subscription and directed presence) -> route_stanza
- *   route_stanza: a local user of ours -> task -> user_handle_stanza
+ *   route_stanza: asks the access rules (sm/access.h), then
+ *                 a local user of ours -> task -> user_handle_stanza
  *                 the server itself    -> task -> server_handle_stanza
  *                 another sm, component, remote -> link_send
  *
@@ -38,9 +39,16 @@ void route_from_session(struct session *session, struct stanza *stanza,
 void route_stanza(struct sm *sm, struct stanza *stanza, const char *origin,
 		  struct work *work);
 
+/* The same, and no access rule is asked: for what such a rule makes us say. */
+void route_unasked(struct sm *sm, struct stanza *stanza);
+
 /* Answers `stanza` with an error, unless it may not be answered. */
 void route_error(struct sm *sm, const struct stanza *stanza,
 		 enum stanza_error error, const char *text);
+
+/* The same, and no access rule is asked. */
+void route_refuse(struct sm *sm, const struct stanza *stanza,
+		  enum stanza_error error, const char *text);
 
 /* A line about the error `answer` that somebody gets, with the session that it
  * goes to, if that is one of ours. */

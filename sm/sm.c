@@ -5,6 +5,7 @@
  */
 #include "sm/sm.h"
 
+#include "sm/access.h"
 #include "sm/admin.h"
 #include "sm/domain.h"
 #include "sm/drain.h"
@@ -255,7 +256,9 @@ static void *sm_start(struct role_env *env, struct error *err)
 	modules_allocate(sm);
 	sm->ticket_secret =
 		config_read_secret(options->ticket_secret_file, err);
-	if (sm->ticket_secret == NULL || sasl_start(sm, err) != 0 ||
+	sm->access = access_new(env->config, NULL, err);
+	if (sm->access == NULL || sm->ticket_secret == NULL ||
+	    sasl_start(sm, err) != 0 ||
 	    domains_load(sm, env->config, err) != 0 ||
 	    modules_start(sm, err) != 0 || link_start(sm, err) != 0) {
 		sm_free(sm);
@@ -270,9 +273,19 @@ static int sm_reload(void *state, struct error *err)
 {
 	struct sm *sm = state;
 	const struct sm_options *options = find_options(sm->env, err);
+	struct access *access;
 
-	if (options == NULL || domains_load(sm, sm->env->config, err) != 0)
+	if (options == NULL)
 		return -1;
+	access = access_new(sm->env->config, sm->access, err);
+	if (access == NULL)
+		return -1;
+	if (domains_load(sm, sm->env->config, err) != 0) {
+		access_free(&access);
+		return -1;
+	}
+	access_free(&sm->access);
+	sm->access = access;
 	sm->options = options;
 	sasl_push_mechanisms(sm);
 	return 0;
@@ -353,13 +366,14 @@ static void sm_free(void *state)
 	domains_free(sm);
 	stanza_parser_free(&sm->parser);
 	buf_free(&sm->out);
+	access_free(&sm->access);
 	mem_free_secret(sm->ticket_secret);
 	mem_free(sm);
 }
 
 static const struct section *const sections[] = {
 	&sm_section, &domain_section, &storage_section, &ldap_section,
-	&pipe_section, NULL
+	&pipe_section, &access_section, NULL
 };
 
 const struct role sm_role = {

@@ -28,6 +28,7 @@
 #include "util/xmpp/stanza_error.h"
 #include "util/xmpp/stream.h"
 
+struct access;
 struct people;
 struct sm_module;
 struct work;
@@ -90,6 +91,7 @@ struct sm {
 	struct sasl_library *sasl;	 /* sm/sasl_scram.c */
 	struct throttle *throttle;	 /* sm/throttle.c */
 	struct kerberos_pool *kerberos;	 /* sm/kerberos.c; NULL: no keytab */
+	struct access *access;		 /* sm/access.c: the rules */
 	size_t commands;		 /* sm/admin.c: not yet answered */
 	struct buf out;			 /* for the payload being sent */
 	void **module_data;		 /* one for each of sm_modules */

@@ -32,6 +32,7 @@ TABLES = {
     "storage": ("sm/options.c", "storage_rows", False),
     "ldap": ("storage/ldap_options.c", "ldap_rows", False),
     "pipe": ("storage/pipe_options.c", "pipe_rows", False),
+    "access": ("util/role/access_options.c", "access_rows", False),
     "domain": ("util/role/domain_options.c", "domain_rows", False),
     "chappectl": ("ctl/options.c", "options", True),
 }

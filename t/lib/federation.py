@@ -159,7 +159,8 @@ class Names:
 
 class FederatedChappe(Chappe):
     """A Chappe with an s2s role. Options of the section s2s go into
-    conf["s2s"], the sections remote into `remotes`, by pattern."""
+    conf["s2s"], the sections remote into `remotes`, by pattern, and rules into
+    `access`, by name and in order."""
 
     def __init__(self, folder, domain, authority, names, direct=True):
         Path(folder).mkdir(exist_ok=True)
@@ -168,6 +169,7 @@ class FederatedChappe(Chappe):
         self.authority = authority
         self.names = names
         self.remotes = {}
+        self.access = {}
         self.certificates[domain] = authority.issue(domain)
         names.xmpp(domain, self.s2s_port,
                    self.s2s_tls_port if direct else None)
@@ -186,6 +188,8 @@ class FederatedChappe(Chappe):
                 "dialback-secret-file": self._secret("dialback")}))
         for pattern, options in self.remotes.items():
             text += self._write(f'remote "{pattern}"', options)
+        for name, options in self.access.items():
+            text += self._write(f'access "{name}"', options)
         self.extra_links = text
         super().write_conf()
 

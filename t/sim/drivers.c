@@ -35,6 +35,19 @@ const struct auth_driver *auth_driver_find(const char *name, const char *dir,
 	return NULL;
 }
 
+/* No driver here has anything to tell of people. */
+const struct people_driver *people_driver_find(const char *name,
+					       const char *dir,
+					       struct loaded_driver *loaded,
+					       struct error *err)
+{
+	(void)name;
+	(void)dir;
+	(void)loaded;
+	err->text[0] = '\0';
+	return NULL;
+}
+
 void driver_unload(struct loaded_driver *loaded)
 {
 	(void)loaded;

@@ -24,3 +24,6 @@ t_unit_test_link_LDADD = $(ROLE_LIBS) $(CMOCKA_LIBS)
 UNIT_TESTS += t/unit/test_acceptor
 t_unit_test_acceptor_SOURCES = t/unit/test_acceptor.c $(NET_WORLD)
 t_unit_test_acceptor_LDADD = $(ROLE_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_access
+t_unit_test_access_LDADD = $(ROLE_LIBS) $(CMOCKA_LIBS)

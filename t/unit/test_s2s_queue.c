@@ -21,7 +21,7 @@ static const struct s2s_queue_limits limits = { .count = 3,
 static bool add(struct s2s_queue *queue, const char *text, uint64_t n,
 		uint64_t now)
 {
-	return s2s_queue_add(queue, &limits, text, strlen(text),
+	return s2s_queue_add(queue, &limits, text, strlen(text), -1,
 			     (struct link_receipt){ .peer = 1, .n = n }, now);
 }
 

@@ -30,6 +30,7 @@ struct entry {
 	const struct section *section;
 	char *title;
 	void *data;
+	unsigned line; /* where it begins; 0: it is not in the file */
 };
 
 struct config {
@@ -206,8 +207,19 @@ static void add_entry(struct config *config, const struct section *section,
 		fill_option(o, cfg, entry->data);
 }
 
+/* The line of the j-th section of the i-th kind; 0: there is none. */
+static unsigned line_of(const struct config_places *places, size_t i, unsigned j)
+{
+	for (size_t at = 0; at < places->count; at++) {
+		if (places->list[at].section == i && j-- == 0)
+			return places->list[at].line;
+	}
+	return 0;
+}
+
 static struct config *fill(const char *path, cfg_t *cfg,
-			   const struct section *const *sections)
+			   const struct section *const *sections,
+			   const struct config_places *places)
 {
 	struct config *config = mem_new(struct config);
 
@@ -215,15 +227,19 @@ static struct config *fill(const char *path, cfg_t *cfg,
 	for (size_t i = 0; sections[i]; i++) {
 		unsigned count = cfg_size(cfg, sections[i]->name);
 
-		for (unsigned j = 0; j < count; j++)
+		for (unsigned j = 0; j < count; j++) {
 			add_entry(config, sections[i],
 				  cfg_getnsec(cfg, sections[i]->name, j));
+			config->entries[config->count - 1].line =
+				line_of(places, i, j);
+		}
 	}
 	return config;
 }
 
 static struct config *parse(const char *path, char *text, size_t len,
 			    const struct section *const *sections,
+			    const struct config_places *places,
 			    struct error *err)
 {
 	struct tables tables = { .failed = false };
@@ -238,7 +254,7 @@ static struct config *parse(const char *path, char *text, size_t len,
 	if (!file)
 		error_set(err, "%s: %s", path, strerror(errno));
 	else if (cfg_parse_fp(cfg, file) == CFG_SUCCESS)
-		config = fill(path, cfg, sections);
+		config = fill(path, cfg, sections, places);
 	else if (!tables.failed)
 		error_set(err, "%s:%d: syntax error", path, cfg->line);
 	if (file)
@@ -282,6 +298,7 @@ struct config *config_load(const char *path,
 			   struct error *err)
 {
 	struct buf file = { .data = NULL };
+	struct config_places places = { .count = 0 };
 	struct config *config = NULL;
 	char *text;
 	size_t len;
@@ -289,8 +306,11 @@ struct config *config_load(const char *path,
 	if (read_file(path, &file, err) == 0) {
 		len = file.len;
 		text = buf_take(&file);
-		if (config_scan(text, len, path, sections, strict, err) == 0)
-			config = parse(path, text, len, sections, err);
+		if (config_scan(text, len, path, sections, strict, &places,
+				err) == 0)
+			config = parse(path, text, len, sections, &places,
+				       err);
+		mem_free(places.list);
 		mem_free(text);
 	}
 	buf_free(&file);
@@ -370,6 +390,17 @@ const void *config_get(const struct config *config, const char *section,
 		return entry->data;
 	}
 	return NULL;
+}
+
+unsigned config_line(const struct config *config, const char *section,
+		     size_t i)
+{
+	for (size_t j = 0; j < config->count; j++) {
+		if (str_equal(config->entries[j].section->name, section) &&
+		    i-- == 0)
+			return config->entries[j].line;
+	}
+	return 0;
 }
 
 const void *config_find(const struct config *config, const char *section,

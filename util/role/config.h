@@ -59,6 +59,11 @@ size_t config_count(const struct config *config, const char *section);
 const void *config_get(const struct config *config, const char *section,
 		       size_t i, const char **title);
 
+/* The line of the file where the i-th section of that name begins; 0: it is
+ * not in the file. */
+unsigned config_line(const struct config *config, const char *section,
+		     size_t i);
+
 /* The titled section that applies to `title`: of the same text, else the
  * first whose title is a pattern that matches it; NULL: none. */
 const void *config_find(const struct config *config, const char *section,

@@ -38,6 +38,7 @@ struct scan {
 	unsigned line;
 	const char *path;
 	struct error *err;
+	struct config_places *places; /* filled */
 };
 
 static int fail(const struct scan *scan, unsigned line, const char *what)
@@ -212,6 +213,15 @@ static int section_index(const struct section *const *sections,
 	return -1;
 }
 
+static void note_place(struct config_places *places, size_t section,
+		       unsigned line)
+{
+	places->list = mem_realloc(places->list, places->count + 1,
+				   sizeof(*places->list));
+	places->list[places->count].section = section;
+	places->list[places->count++].line = line;
+}
+
 /* libconfuse would take the last one. */
 static int note_option(struct scan *scan, struct names *names,
 		       const struct token *name, unsigned line)
@@ -318,15 +328,16 @@ static int scan_section(struct scan *scan, const struct token *name,
 				 "%s:%u: section \"%s\" is there already",
 				 scan->path, line, sections[i]->name);
 	*seen |= 1ULL << i;
+	note_place(scan->places, (size_t)i, line);
 	return 0;
 }
 
 int config_scan(char *text, size_t len, const char *path,
 		const struct section *const *sections, bool strict,
-		struct error *err)
+		struct config_places *places, struct error *err)
 {
 	struct scan scan = { .p = text, .end = text + len, .line = 1,
-			     .path = path, .err = err };
+			     .path = path, .err = err, .places = places };
 	unsigned long long seen = 0;
 	struct token name;
 

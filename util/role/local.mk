@@ -4,6 +4,10 @@
 
 noinst_LIBRARIES += util/role/librole.a
 util_role_librole_a_SOURCES = \
+	util/role/access.c util/role/access.h \
+	util/role/access_command.c util/role/access_command.h \
+	util/role/access_options.c util/role/access_options.h \
+	util/role/access_party.c util/role/access_party.h \
 	util/role/acceptor.c util/role/acceptor.h \
 	util/role/command.c util/role/command.h \
 	util/role/config.c util/role/config.h \
@@ -27,4 +31,5 @@ util_role_librole_a_SOURCES = \
 	util/role/restart.c util/role/restart.h \
 	util/role/role_commands.c \
 	util/role/role_link.c \
-	util/role/status.c util/role/status.h
+	util/role/status.c util/role/status.h \
+	util/role/trust_level.c util/role/trust_level.h
