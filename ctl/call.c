@@ -6,7 +6,10 @@
 #include "ctl/ctl.h"
 
 #include <inttypes.h>
+#include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -30,11 +33,14 @@ struct ctl_call {
 	struct stanza_parser *parser;
 	struct table *table;
 	struct buf arguments; /* of the next command, as XML */
-	uint64_t last_id;
+	uint64_t first_id, last_id; /* of the commands that are waited for */
 	unsigned waiting;  /* answers outstanding */
 	bool watching;	   /* a router has told us who is there */
 	const char *leaving; /* the kind of roles whose end is awaited */
+	bool quiet;	   /* who does not answer is not complained about */
+	char by[128];	   /* who gives the commands */
 	int code;	   /* the worst answer of this command */
+	struct error said; /* the last text of a result */
 	bool timed_out;
 	struct timer timer;
 };
@@ -193,10 +199,22 @@ static void take_result(struct ctl_call *call, const char *from,
 	int code = code_of(element_attr(result, "status"));
 	const char *text = element_attr(result, "text");
 
-	if (code != CTL_OK)
+	if (code != CTL_OK && !call->quiet)
 		ctl_complain("%s: %s", from,
 			     text ? text : element_attr(result, "status"));
+	if (text)
+		error_set(&call->said, "%s", text);
 	answered(call, code);
+}
+
+/* Not of a command that was given up. */
+static bool is_awaited(const struct ctl_call *call, const struct element *root)
+{
+	const char *id = element_attr(root, "id");
+	uint64_t value;
+
+	return id && call->first_id <= call->last_id &&
+	       str_to_u64(id, call->first_id, call->last_id, &value) == 0;
 }
 
 static void received(struct link *link, const struct envelope *envelope,
@@ -206,12 +224,12 @@ static void received(struct link *link, const struct envelope *envelope,
 	struct stanza *stanza = envelope_parse(envelope, call->parser, NULL);
 
 	link_processed(link, receipt);
-	if (!stanza)
-		return;
-	if (element_is(stanza->root, "row", NS_LINK))
-		take_row(call, envelope->from, stanza->root);
-	else if (element_is(stanza->root, "result", NS_LINK))
-		take_result(call, envelope->from, stanza->root);
+	if (stanza && is_awaited(call, stanza->root)) {
+		if (element_is(stanza->root, "row", NS_LINK))
+			take_row(call, envelope->from, stanza->root);
+		else if (element_is(stanza->root, "result", NS_LINK))
+			take_result(call, envelope->from, stanza->root);
+	}
 	stanza_free(&stanza);
 }
 
@@ -221,8 +239,10 @@ static void undelivered(struct link *link, const struct envelope *envelope,
 	struct ctl_call *call = ctx;
 
 	(void)link;
-	ctl_complain("%s does not answer: %s",
-		     envelope->at ? envelope->at : envelope->to, reason);
+	if (!call->quiet)
+		ctl_complain("%s does not answer: %s",
+			     envelope->at ? envelope->at : envelope->to,
+			     reason);
 	answered(call, CTL_UNAVAILABLE);
 }
 
@@ -248,6 +268,24 @@ static void members_changed(struct link *link, const char *name, void *ctx)
 
 /* -- opening ------------------------------------------------------------- */
 
+/* For the logs of the roles: "alice@host", or "root (alice)@host" of who used
+ * sudo(8). Nothing proves it. */
+static void say_who(struct ctl_call *call)
+{
+	const struct passwd *entry = getpwuid(getuid());
+	const char *before = getenv("SUDO_USER");
+	char host[64] = "?";
+
+	if (gethostname(host, sizeof(host)) == 0)
+		host[sizeof(host) - 1] = '\0';
+	if (before && ctl_call_can_say(before))
+		snprintf(call->by, sizeof(call->by), "%s (%s)@%s",
+			 entry ? entry->pw_name : "?", before, host);
+	else
+		snprintf(call->by, sizeof(call->by), "%s@%s",
+			 entry ? entry->pw_name : "?", host);
+}
+
 static const struct link_handlers handlers = {
 	.received = received,
 	.undelivered = undelivered,
@@ -269,6 +307,7 @@ static struct ctl_call *call_new(struct ctl *ctl, struct loop *loop)
 	str_copy(call->instance + 6, sizeof(call->instance) - 6, digits);
 	log_init(&call->log, "chappectl");
 	call->log.level = LOG_LEVEL_ERROR;
+	say_who(call);
 	call->env = (struct role_env){ .loop = loop,
 				       .log = &call->log,
 				       .config = ctl->config,
@@ -364,39 +403,51 @@ static void send_one(struct ctl_call *call, const char *at, const char *to,
 	struct buf payload = { 0 };
 	struct envelope envelope = { .at = at, .to = to, .control = true };
 
+	if (call->waiting == 0)
+		call->first_id = call->last_id + 1;
 	buf_add_str(&payload, "<link:command");
 	buf_add_attr(&payload, "name", name);
-	buf_addf(&payload, " id='%" PRIu64 "'>", ++call->last_id);
+	buf_addf(&payload, " id='%" PRIu64 "'", ++call->last_id);
+	buf_add_attr(&payload, "by", call->by);
+	buf_add_char(&payload, '>');
 	buf_add(&payload, buf_data(&call->arguments), call->arguments.len);
 	buf_add_str(&payload, "</link:command>");
 	envelope.payload = buf_data(&payload);
 	envelope.payload_len = payload.len;
 	call->waiting++;
 	if (link_send(call->link, &envelope) == LINK_NO_ROUTE) {
-		ctl_complain("%s is not there", at ? at : to);
+		if (!call->quiet)
+			ctl_complain("%s is not there", at ? at : to);
 		answered(call, CTL_UNAVAILABLE);
 	}
 	buf_free_secret(&payload);
 }
 
 /* Waits for all answers and gives the worst. */
-static int finish(struct ctl_call *call)
+static int finish(struct ctl_call *call, uint64_t ms)
 {
-	run_until(call, (uint64_t)call->ctl->options->timeout, is_answered);
+	run_until(call, ms, is_answered);
 	if (call->waiting) {
-		ctl_complain("no answer in time");
+		if (!call->quiet)
+			ctl_complain("no answer in time");
 		call->code = CTL_UNAVAILABLE;
 		call->waiting = 0;
+		call->first_id = call->last_id + 1;
 	}
 	buf_free_secret(&call->arguments);
 	return call->code;
+}
+
+static uint64_t patience(const struct ctl_call *call)
+{
+	return (uint64_t)call->ctl->options->timeout;
 }
 
 int ctl_call_serving(struct ctl_call *call, const char *to, const char *name)
 {
 	call->code = CTL_OK;
 	send_one(call, NULL, to, name);
-	return finish(call);
+	return finish(call, patience(call));
 }
 
 int ctl_call_instance(struct ctl_call *call, const char *instance,
@@ -404,7 +455,41 @@ int ctl_call_instance(struct ctl_call *call, const char *instance,
 {
 	call->code = CTL_OK;
 	send_one(call, instance, NULL, name);
-	return finish(call);
+	return finish(call, patience(call));
+}
+
+int ctl_call_ask(struct ctl_call *call, const char *instance,
+		 const char *name, uint64_t ms)
+{
+	int code;
+
+	call->code = CTL_OK;
+	call->quiet = true;
+	error_set(&call->said, "no answer");
+	send_one(call, instance, NULL, name);
+	code = finish(call, ms);
+	call->quiet = false;
+	return code;
+}
+
+const char *ctl_call_said(const struct ctl_call *call)
+{
+	return call->said.text;
+}
+
+static bool never(const struct ctl_call *call)
+{
+	return call->timed_out;
+}
+
+void ctl_call_pause(struct ctl_call *call, uint64_t ms)
+{
+	run_until(call, ms, never);
+}
+
+const struct link *ctl_call_link(const struct ctl_call *call)
+{
+	return call->link;
 }
 
 struct broadcast {
@@ -443,7 +528,20 @@ int ctl_call_kind(struct ctl_call *call, const char *kind, const char *name)
 		ctl_complain("there is no %s", kind ? kind : "role");
 		return CTL_UNAVAILABLE;
 	}
-	return finish(call);
+	return finish(call, patience(call));
+}
+
+void ctl_call_gather(struct ctl_call *call, uint64_t ms)
+{
+	struct broadcast broadcast = { call, NULL, "status", 0 };
+	const char *router;
+
+	call->quiet = true;
+	members_each(link_members(call->link), send_to_member, &broadcast);
+	for (size_t i = 0; (router = link_router(call->link, i)); i++)
+		send_one(call, router, NULL, "self");
+	finish(call, ms);
+	call->quiet = false;
 }
 
 int ctl_call_gone(struct ctl_call *call, const char *kind)

@@ -42,6 +42,8 @@ static void usage(FILE *to)
 	      "                    " SYSCONFDIR "/chappe/chappe.conf)\n"
 	      "  --json            answers as a JSON array of objects\n"
 	      "  --password-stdin  passwords from the standard input\n"
+	      "  -f, --force       drain what nobody else can stand in for\n"
+	      "  -a, --all         restart every role\n"
 	      "  --domain NAME     of `db` and `import`: only this domain,\n"
 	      "  --user JID        only this account,\n"
 	      "  --storage NAME    in this section storage,\n"
@@ -124,6 +126,7 @@ static int long_option(const char *name)
 		{ "json", 'j' }, { "password-stdin", 'p' }, { "help", 'h' },
 		{ "version", 'V' }, { "dry-run", 'n' }, { "storage", 's' },
 		{ "domain", 'd' }, { "user", 'u' }, { "output", 'o' },
+		{ "force", 'f' }, { "all", 'a' },
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
@@ -169,7 +172,7 @@ static int read_options(struct ctl *ctl, int argc, char *argv[])
 {
 	int letter;
 
-	while ((letter = getopt(argc, argv, "c:jphV-:")) != -1) {
+	while ((letter = getopt(argc, argv, "c:jpfahV-:")) != -1) {
 		if (letter == '-') {
 			letter = long_option(optarg);
 			if (take_value(ctl, letter, argc, argv) < 0)
@@ -187,6 +190,12 @@ static int read_options(struct ctl *ctl, int argc, char *argv[])
 			break;
 		case 'n':
 			ctl->dry_run = true;
+			break;
+		case 'f':
+			ctl->force = true;
+			break;
+		case 'a':
+			ctl->all = true;
 			break;
 		case 's':
 		case 'd':
@@ -227,6 +236,7 @@ static int run_online(struct ctl *ctl)
 	ctl->config = config;
 	ctl->options = config_get(config, ctl_section.name, 0, NULL);
 	code = ctl->command->run(ctl);
+	ctl_print_results(ctl);
 	ctl_call_close(&ctl->call);
 	config_free(&config);
 	return code;

@@ -46,13 +46,17 @@ struct ctl {
 	bool dry_run;
 	/* For `db` and `import`; NULL: not given. */
 	const char *storage, *domain, *user, *output;
+	bool force, all; /* of `drain`, of `restart` */
 	const struct ctl_command *command;
 	char **arguments; /* after the words of the command */
 	int argument_count;
 	const struct config *config;
 	const struct ctl_options *options;
 	struct ctl_call *call;
+	struct table *results; /* ctl_result(); NULL: none yet */
 };
+
+struct table;
 
 struct ctl_command {
 	const char *words;     /* "user add" */
@@ -71,6 +75,30 @@ int ctl_config_check(struct ctl *ctl);
 
 /* ctl/db.c: leaves it to chappe-db; returns only when that is not there. */
 int ctl_db(struct ctl *ctl);
+
+/* ctl/drain.c */
+int ctl_drain(struct ctl *ctl);
+int ctl_undrain(struct ctl *ctl);
+
+/* One of those for `restart`: CTL_OK when it is drained, or cannot be, since
+ * there is no other one of its kind; a line about that. */
+int ctl_drain_if_possible(struct ctl *ctl, const char *instance);
+
+/* "INSTANCE WHAT" for a person; a script gets its rows at the end. */
+void ctl_progress(const struct ctl *ctl, const char *instance,
+		  const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The row that an operator's script gets for each instance; printed at once by
+ * ctl_print_results(). */
+void ctl_result(struct ctl *ctl, const char *instance, const char *result);
+void ctl_print_results(struct ctl *ctl);
+
+/* ctl/restart.c */
+int ctl_restart(struct ctl *ctl);
+
+/* ctl/cluster.c */
+int ctl_cluster(struct ctl *ctl);
 
 /* ctl/cli.c: main() in all but name. */
 int ctl_main(int argc, char *argv[]);
@@ -103,6 +131,22 @@ int ctl_call_kind(struct ctl_call *call, const char *kind, const char *name);
 int ctl_call_instance(struct ctl_call *call, const char *instance,
 		      const char *name);
 
+/* The same for one instance, without complaints, and with so much time. What it
+ * said of its refusal is in ctl_call_said(); "no answer" when there was none. */
+int ctl_call_ask(struct ctl_call *call, const char *instance,
+		 const char *name, uint64_t ms);
+const char *ctl_call_said(const struct ctl_call *call);
+
+/* What every role and router that is there tells of itself within so much time:
+ * a row for each that answers. */
+void ctl_call_gather(struct ctl_call *call, uint64_t ms);
+
+/* Lets time pass; the link goes on meanwhile. */
+void ctl_call_pause(struct ctl_call *call, uint64_t ms);
+
+/* Who is there. */
+const struct link *ctl_call_link(const struct ctl_call *call);
+
 /* Whether a role of the kind is there (NULL: any role); waits until none is
  * any more, for an exit code. */
 bool ctl_call_has(const struct ctl_call *call, const char *kind);
@@ -117,13 +161,16 @@ bool ctl_call_is_router(const struct ctl_call *call, const char *instance);
 
 /* -- ctl/table.c: rows of named fields ----------------------------------- */
 
-struct table;
 struct table *table_new(void);
 void table_free(struct table **table);
 void table_row(struct table *table);
 /* Adds to the last row; columns come in the order they are first seen. */
 void table_field(struct table *table, const char *name, const char *value);
 size_t table_rows(const struct table *table);
+/* The field of that name; NULL: the row has none. */
+const char *table_get(const struct table *table, size_t row, const char *name);
+/* Takes all rows away; columns stay. */
+void table_clear(struct table *table);
 /* Aligned columns with a heading, or a JSON array of objects. */
 void table_print(const struct table *table, bool json, struct buf *to);
 

@@ -27,17 +27,23 @@ struct table *table_new(void)
 	return mem_new(struct table);
 }
 
+void table_clear(struct table *table)
+{
+	for (size_t i = 0; i < table->row_count; i++) {
+		for (size_t j = 0; j < table->rows[i].count; j++)
+			mem_free(table->rows[i].values[j]);
+		mem_free(table->rows[i].values);
+	}
+	table->row_count = 0;
+}
+
 void table_free(struct table **table)
 {
 	struct table *old = *table;
 
 	if (!old)
 		return;
-	for (size_t i = 0; i < old->row_count; i++) {
-		for (size_t j = 0; j < old->rows[i].count; j++)
-			mem_free(old->rows[i].values[j]);
-		mem_free(old->rows[i].values);
-	}
+	table_clear(old);
 	for (size_t i = 0; i < old->column_count; i++)
 		mem_free(old->columns[i]);
 	mem_free(old->rows);
@@ -81,14 +87,22 @@ void table_field(struct table *table, const char *name, const char *value)
 	row->values[column] = mem_strdup(value);
 }
 
-size_t table_rows(const struct table *table)
-{
-	return table->row_count;
-}
-
 static const char *value_at(const struct row *row, size_t column)
 {
 	return column < row->count ? row->values[column] : NULL;
+}
+
+const char *table_get(const struct table *table, size_t row, const char *name)
+{
+	for (size_t i = 0; i < table->column_count; i++)
+		if (str_equal(table->columns[i], name))
+			return value_at(&table->rows[row], i);
+	return NULL;
+}
+
+size_t table_rows(const struct table *table)
+{
+	return table->row_count;
 }
 
 /* Columns that a terminal shows for UTF-8 text, near enough: one for each

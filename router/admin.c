@@ -271,8 +271,9 @@ static void run_self(struct call *call)
 		   drain_is_on(&router->drain) ?
 			   number(&left, router->drain.ops->left(call->router)) :
 			   NULL,
-		   "version", PACKAGE_VERSION, "protocol", LINK_VERSION,
-		   "uptime", number(&uptime, (loop_now(router->loop) -
+		   "epoch", router->epoch, "version", PACKAGE_VERSION,
+		   "protocol", LINK_VERSION, "uptime",
+		   number(&uptime, (loop_now(router->loop) -
 					      router->started) / 1000),
 		   "links", number(&links, count), "bytes",
 		   number(&bytes, waiting), NULL);

@@ -201,6 +201,7 @@ static void *router_start(struct role_env *env, struct error *err)
 	router->loop = env->loop;
 	router->log = env->log;
 	router->started = loop_now(router->loop);
+	loop_random_hex(router->loop, router->epoch, EPOCH_DIGITS);
 	router->parser = stanza_parser_new();
 	drain_init(&router->drain, &router_drain_ops, router->loop, router->log,
 		   router);

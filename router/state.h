@@ -63,6 +63,7 @@ struct router {
 	struct buf out;	    /* scratch for what is written */
 	struct router_stats stats;
 	uint64_t started; /* loop_now() */
+	char epoch[EPOCH_DIGITS + 1]; /* of this process, as roles have one */
 	struct drain drain;
 	bool stopping;
 	struct deferred end; /* says that we have stopped */

@@ -579,6 +579,23 @@ const char *link_router(const struct link *link, size_t i)
 	return NULL;
 }
 
+bool link_router_facts(const struct link *link, size_t i,
+		       struct link_router_facts *facts)
+{
+	const struct link_router *router;
+
+	if (i >= link->router_count)
+		return false;
+	router = &link->routers[i];
+	*facts = (struct link_router_facts){
+		.address = router->address,
+		.name = router->name,
+		.reason = router->reason,
+		.connected = router->state == ROUTER_READY,
+	};
+	return true;
+}
+
 const char *link_reason(const struct link *link)
 {
 	for (size_t i = 0; i < link->router_count; i++) {

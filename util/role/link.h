@@ -82,6 +82,17 @@ bool link_connected(const struct link *link);
 const char *link_router(const struct link *link, size_t i);
 const struct members *link_members(const struct link *link);
 
+/* The i-th router as it is configured; false: no more. */
+struct link_router_facts {
+	const char *address;
+	const char *name;   /* NULL: there was never a link to it */
+	const char *reason; /* why there is none now; NULL: there is, or the
+			       first attempt lasts */
+	bool connected;
+};
+bool link_router_facts(const struct link *link, size_t i,
+		       struct link_router_facts *facts);
+
 /* Why there is no link to any router: what came of the last attempt; NULL
  * while the first one lasts. */
 const char *link_reason(const struct link *link);
