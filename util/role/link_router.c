@@ -52,7 +52,7 @@ void link_router_bind(struct link_router *router, const char *element,
 {
 	struct buf *out = &router->link->out;
 
-	if (router->state < ROUTER_WATCHING)
+	if (router->state != ROUTER_READY)
 		return;
 	buf_clear(out, 65536);
 	buf_addf(out, "<link:%s", element);
@@ -206,7 +206,6 @@ static void fail(struct link_router *router, const char *reason)
 static void on_welcome(struct link_router *router,
 		       const struct element *element)
 {
-	const struct link_bind *bind;
 	const char *name = element_attr(element, "router");
 
 	if (router->state != ROUTER_ROLE || !name ||
@@ -217,8 +216,6 @@ static void on_welcome(struct link_router *router,
 	mem_free(router->name);
 	router->name = mem_strdup(name);
 	router->state = ROUTER_WATCHING;
-	DL_FOREACH(router->link->binds, bind)
-		link_router_bind(router, "bind", bind->name);
 	conn_write_str(router->conn, "<link:watch/>");
 }
 
@@ -256,11 +253,16 @@ static void on_watching(struct link_router *router,
 			const struct element *element)
 {
 	struct link *link = router->link;
+	const struct link_bind *bind;
 
 	(void)element;
 	if (router->state != ROUTER_WATCHING)
 		return;
 	router->state = ROUTER_READY;
+	/* Not before: whoever sends because we serve a name must be known here,
+	 * or the answer would have nowhere to go. */
+	DL_FOREACH(link->binds, bind)
+		link_router_bind(router, "bind", bind->name);
 	router->ready_at = loop_now(link->loop);
 	mem_free(router->reason);
 	router->reason = NULL;
