@@ -54,6 +54,13 @@ enum router_state {
 	ROUTER_READY
 };
 
+/* An envelope as it came, while the members were being told. */
+struct link_early {
+	struct link_early *next;
+	size_t len;
+	char bytes[];
+};
+
 struct link_router {
 	struct link *link;
 	char *address;
@@ -67,6 +74,8 @@ struct link_router {
 	unsigned attempts;
 	uint64_t heard_at, ready_at; /* loop_now() */
 	char *reason; /* why the last attempt failed */
+	struct link_early *early; /* until we are READY */
+	size_t early_bytes;
 };
 
 struct link_receiver {

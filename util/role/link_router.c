@@ -23,12 +23,15 @@
 #define PING_MS 10000
 #define SILENCE_MS 30000
 #define WRITE_MS 30000
+#define EARLY_MAX (1 << 20) /* bytes that come before we know the members */
 
 static const struct frame_limits limits = {
 	.bytes = 16 << 20, .depth = 1024, .attributes = 1024, .name = 4096,
 };
 
 static void on_timer(struct timer *timer);
+static void deliver_early(struct link_router *router);
+static void forget_early(struct link_router *router);
 
 /* -- writing -------------------------------------------------------------- */
 
@@ -176,6 +179,7 @@ static void lost(struct link_router *router, const char *reason)
 	router->conn = NULL;
 	router->state = ROUTER_WAITING;
 	frame_reset(&router->frame);
+	forget_early(router);
 	log_end(router, was_ready, reason);
 	if (was_ready && loop_now(link->loop) - router->ready_at >= STABLE_MS)
 		router->attempts = 0;
@@ -273,6 +277,7 @@ static void on_watching(struct link_router *router,
 	link_view_complete(router);
 	if (link->ready_count == 1 && router->state == ROUTER_READY)
 		tell_state(link, true);
+	deliver_early(router);
 }
 
 static void on_gone(struct link_router *router, const struct element *element)
@@ -421,6 +426,46 @@ static void on_envelope(struct link_router *router, const char *bytes,
 		link_receive(link, &envelope, receipt);
 }
 
+/* We are known as soon as the router has our name, which is before it has told
+ * us who there is: what comes then waits, since an answer would have nowhere to
+ * go. More than that is dropped, and comes again if it is numbered. */
+static void hold_early(struct link_router *router, const char *bytes,
+		       size_t len)
+{
+	struct link_early *early;
+
+	if (router->early_bytes + len > EARLY_MAX)
+		return;
+	early = mem_alloc(sizeof(*early) + len);
+	early->len = len;
+	memcpy(early->bytes, bytes, len);
+	LL_APPEND(router->early, early);
+	router->early_bytes += len;
+}
+
+static void forget_early(struct link_router *router)
+{
+	struct link_early *early;
+
+	while ((early = router->early)) {
+		router->early = early->next;
+		mem_free(early);
+	}
+	router->early_bytes = 0;
+}
+
+static void deliver_early(struct link_router *router)
+{
+	struct link_early *early;
+
+	while (!router->link->closed && router->state == ROUTER_READY &&
+	       (early = router->early)) {
+		router->early = early->next;
+		on_envelope(router, early->bytes, early->len);
+		mem_free(early);
+	}
+}
+
 static void on_header(struct link_router *router, const char *bytes,
 		      size_t len)
 {
@@ -448,7 +493,10 @@ static void on_bytes(struct link_router *router, const char *bytes, size_t len)
 	if (router->state >= ROUTER_WATCHING &&
 	    (starts(bytes, len, "<link:route ") ||
 	     starts(bytes, len, "<link:ack "))) {
-		on_envelope(router, bytes, len);
+		if (router->state == ROUTER_WATCHING)
+			hold_early(router, bytes, len);
+		else
+			on_envelope(router, bytes, len);
 		return;
 	}
 	stanza = stanza_parse(router->link->parser, &stream_ns_link, bytes,
@@ -617,6 +665,7 @@ void link_router_stop(struct link_router *router)
 	conn_close(conn);
 	router->conn = NULL;
 	router->state = ROUTER_WAITING;
+	forget_early(router);
 	timer_stop(&router->timer);
 }
 
@@ -624,6 +673,7 @@ void link_router_free(struct link_router *router)
 {
 	timer_stop(&router->timer);
 	frame_free(&router->frame);
+	forget_early(router);
 	members_free(&router->view);
 	mem_free(router->address);
 	mem_free(router->host);
