@@ -43,6 +43,7 @@ static void domain_free(struct domain *domain)
 {
 	forget_mechanisms(domain);
 	tls_context_unref(&domain->tls);
+	authorities_free(&domain->authorities);
 	mem_free(domain->asked);
 	mem_free(domain->asked_epoch);
 	mem_free(domain->name);
@@ -59,11 +60,34 @@ static void free_all(struct domain **domains)
 	}
 }
 
+/* Clients are asked for certificates only where the domain believes some: on
+ * a stream for it, or, with direct TLS, if they ask for it. `first`: it is what
+ * they get who ask for nothing. */
+static int load_authorities(struct domain *domain,
+			    const struct domain_options *options,
+			    struct tls_context *direct, bool first,
+			    struct error *err)
+{
+	domain->client_name = (enum certificate_name)options->client_name;
+	if (!options->client_ca)
+		return 0;
+	domain->authorities = authorities_new(options->client_ca,
+					      options->client_crl, err);
+	if (!domain->authorities)
+		return -1;
+	tls_context_request_certificate(domain->tls);
+	tls_context_request_certificate_for(direct, domain->name);
+	if (first)
+		tls_context_request_certificate_for(direct, NULL);
+	return 0;
+}
+
 /* One section, into a context of its own (for STARTTLS, where the domain is
  * known) and into the one for all (for direct TLS, where it may not be). */
 static struct domain *load(const char *title,
 			   const struct domain_options *options,
-			   struct tls_context *direct, struct error *err)
+			   struct tls_context *direct, bool first,
+			   struct error *err)
 {
 	struct domain *domain = mem_new(struct domain);
 
@@ -89,6 +113,10 @@ static struct domain *load(const char *title,
 		error_prefix(err, "domain \"%s\"", title);
 		goto failed;
 	}
+	if (load_authorities(domain, options, direct, first, err) < 0) {
+		error_prefix(err, "domain \"%s\"", title);
+		goto failed;
+	}
 	return domain;
 failed:
 	domain_free(domain);
@@ -107,7 +135,7 @@ static int load_all(struct c2s *c2s, struct domain **domains,
 		const struct domain_options *options =
 			config_get(config, "domain", i, &title);
 
-		domain = load(title, options, direct, err);
+		domain = load(title, options, direct, i == 0, err);
 		if (!domain)
 			return -1;
 		HASH_FIND_STR(*domains, domain->name, old);
@@ -129,9 +157,13 @@ static int load_all(struct c2s *c2s, struct domain **domains,
 static void adopt(struct domain *fresh, struct domain *old)
 {
 	struct tls_context *tls = old->tls;
+	struct authorities *authorities = old->authorities;
 
 	old->tls = fresh->tls;
 	fresh->tls = tls;
+	old->authorities = fresh->authorities;
+	fresh->authorities = authorities;
+	old->client_name = fresh->client_name;
 }
 
 static void remove_domain(struct c2s *c2s, struct domain *domain)
@@ -249,6 +281,16 @@ bool c2s_domain_offers(const struct domain *domain, const char *mechanism,
 		if (m->plus && binding && str_starts(mechanism, m->name) &&
 		    str_equal(mechanism + len, "-PLUS"))
 			return true;
+	}
+	return false;
+}
+
+bool c2s_domain_wants_certificate(const struct domain *domain,
+				  const char *mechanism)
+{
+	for (size_t i = 0; i < domain->mechanism_count; i++) {
+		if (str_equal(domain->mechanisms[i].name, mechanism))
+			return domain->mechanisms[i].certificate;
 	}
 	return false;
 }
@@ -400,6 +442,8 @@ static void add_mechanism(struct domain *domain, const struct element *element)
 			    sizeof(*domain->mechanisms));
 	added = &domain->mechanisms[domain->mechanism_count++];
 	added->name = mem_strdup(name);
+	added->certificate =
+		str_equal(element_attr(element, "certificate"), "true");
 	added->base = !str_equal(element_attr(element, "plus"), "only");
 	added->plus = !added->base ||
 		      str_equal(element_attr(element, "plus"), "true");

@@ -7,16 +7,21 @@
 #define C2S_DOMAIN_H
 
 #include "c2s/c2s.h"
+#include "util/net/authorities.h"
+#include "util/net/certificate.h"
 
 struct mechanism {
 	char *name;
 	bool plus; /* with channel binding, as NAME-PLUS */
 	bool base; /* without */
+	bool certificate; /* only for who has shown one that is good */
 };
 
 struct domain {
 	char *name; /* prepared */
 	struct tls_context *tls;
+	struct authorities *authorities; /* of clients; NULL: none */
+	enum certificate_name client_name;
 	/* From the sm. */
 	bool known;
 	bool registration;
@@ -48,6 +53,10 @@ void c2s_domain_moving(struct c2s *c2s, struct domain *domain, bool moving);
 
 /* Points a stream to a domain, or to none (NULL). */
 void c2s_domain_set(struct stream *s, struct domain *domain);
+
+/* Whether it is for clients with a certificate only. */
+bool c2s_domain_wants_certificate(const struct domain *domain,
+				  const char *mechanism);
 
 /* Whether the configuration forbids a mechanism that the sm has. */
 bool c2s_domain_excludes(const struct domain *domain, const char *mechanism);

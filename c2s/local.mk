@@ -15,6 +15,7 @@ c2s_libc2s_a_SOURCES = \
 	c2s/metrics.c \
 	c2s/negotiate.c c2s/negotiate.h \
 	c2s/relay.c c2s/relay.h \
+	c2s/certificate.c c2s/certificate.h \
 	c2s/sasl.c c2s/sasl.h \
 	c2s/session.c c2s/session.h \
 	c2s/stream.c c2s/stream.h \

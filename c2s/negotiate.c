@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "c2s/certificate.h"
 #include "c2s/domain.h"
 #include "c2s/relay.h"
 #include "c2s/session.h"
@@ -91,6 +92,17 @@ static void add_mechanism(struct buf *to, const char *name, const char *suffix)
 	buf_add_str(to, "</mechanism>");
 }
 
+static void add_offered(const struct stream *s, struct buf *to,
+			const struct mechanism *mechanism, bool binding)
+{
+	if (mechanism->certificate && !c2s_certificate_offered(s))
+		return;
+	if (mechanism->plus && binding)
+		add_mechanism(to, mechanism->name, "-PLUS");
+	if (mechanism->base)
+		add_mechanism(to, mechanism->name, "");
+}
+
 static void add_bindings(const struct stream *s, struct buf *to)
 {
 	unsigned char data[BINDING_MAX];
@@ -113,14 +125,8 @@ static void add_mechanisms(const struct stream *s, struct buf *to)
 
 	if (domain->mechanism_count > 0) {
 		buf_add_str(to, "<mechanisms xmlns='" NS_SASL "'>");
-		for (size_t i = 0; i < domain->mechanism_count; i++) {
-			if (domain->mechanisms[i].plus && binding)
-				add_mechanism(to, domain->mechanisms[i].name,
-					      "-PLUS");
-			if (domain->mechanisms[i].base)
-				add_mechanism(to, domain->mechanisms[i].name,
-					      "");
-		}
+		for (size_t i = 0; i < domain->mechanism_count; i++)
+			add_offered(s, to, &domain->mechanisms[i], binding);
 		buf_add_str(to, "</mechanisms>");
 	}
 	if (binding && c2s_domain_offers_plus(domain))

@@ -85,6 +85,11 @@ static int check_domain(const struct config *config,
 		return error_set(err, "key is missing");
 	if (config_check_file("certificate", options->certificate, err) < 0)
 		return -1;
+	if (options->client_crl && !options->client_ca)
+		return error_set(err, "client-crl needs client-ca");
+	if (config_check_file("client-ca", options->client_ca, err) < 0 ||
+	    config_check_file("client-crl", options->client_crl, err) < 0)
+		return -1;
 	return config_check_file("key", options->key, err);
 }
 

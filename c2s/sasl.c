@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "c2s/certificate.h"
 #include "c2s/domain.h"
 #include "c2s/negotiate.h"
 #include "c2s/relay.h"
@@ -188,8 +189,34 @@ static void start(struct stream *s, const char *mechanism, const char *text)
 	buf_add_xml_text(out, text, strlen(text));
 	if (c2s_domain_offers_plus(s->domain))
 		add_bindings(s, out);
+	if (c2s_domain_wants_certificate(s->domain, mechanism))
+		c2s_certificate_write(s, out);
 	buf_add_str(out, "</link:auth>");
 	ask(s);
+}
+
+/* True unless the mechanism is for clients with a certificate, and this one
+ * has none that is good; then it was told. */
+static bool check_certificate(struct stream *s, const char *mechanism)
+{
+	char why[160];
+
+	if (!c2s_domain_wants_certificate(s->domain, mechanism))
+		return true;
+	switch (c2s_certificate_judge(s, why, sizeof(why))) {
+	case CERTIFICATE_GOOD:
+		return true;
+	case CERTIFICATE_MISSING:
+		fail(s, "invalid-mechanism", NULL);
+		return false;
+	case CERTIFICATE_EXPIRED:
+		fail(s, "credentials-expired", why);
+		return false;
+	case CERTIFICATE_BAD:
+		fail(s, "not-authorized", why);
+		return false;
+	}
+	return false;
 }
 
 void c2s_sasl_auth(struct stream *s, const struct element *element)
@@ -213,6 +240,8 @@ void c2s_sasl_auth(struct stream *s, const struct element *element)
 		     NULL);
 		return;
 	}
+	if (!check_certificate(s, mechanism))
+		return;
 	n->mechanism = mem_strdup(mechanism);
 	if (!is_encoded(text)) {
 		fail(s, "incorrect-encoding", NULL);

@@ -61,6 +61,10 @@ struct sasl_mechanism {
 	/* Whether it can be used in the domain; NULL: the ability decides. */
 	bool (*usable)(const struct sm_domain *domain);
 	size_t message_max; /* bytes; 0: the usual */
+	bool certificate; /* only for clients with one that is good */
+	/* Reads more facts from <link:auth/>; or NULL. */
+	void (*start)(struct exchange *exchange,
+		      const struct element *element);
 	void (*first)(struct exchange *exchange, const char *bytes,
 		      size_t len);
 	void (*next)(struct exchange *exchange, const char *bytes,
@@ -138,6 +142,12 @@ void scram_library_free(struct sasl_library **library);
 void scram_first(struct exchange *exchange, const char *bytes, size_t len);
 void scram_next(struct exchange *exchange, const char *bytes, size_t len);
 void plain_first(struct exchange *exchange, const char *bytes, size_t len);
+
+/* sm/sasl_external.c */
+bool external_usable(const struct sm_domain *domain);
+void external_start(struct exchange *exchange, const struct element *element);
+void external_first(struct exchange *exchange, const char *bytes, size_t len);
+void external_release(struct exchange *exchange);
 
 /* sm/sasl_gssapi.c */
 void gssapi_first(struct exchange *exchange, const char *bytes, size_t len);

@@ -52,6 +52,7 @@ sm_libsm_a_SOURCES += sm/sasl.c sm/sasl.h sm/exchange.h
 sm_libsm_a_SOURCES += sm/sasl_mechanisms.c
 sm_libsm_a_SOURCES += sm/sasl_scram.c
 sm_libsm_a_SOURCES += sm/sasl_plain.c
+sm_libsm_a_SOURCES += sm/sasl_external.c
 sm_libsm_a_SOURCES += sm/sasl_gssapi.c
 sm_libsm_a_SOURCES += sm/sasl_known.c
 if KERBEROS

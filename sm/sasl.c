@@ -359,6 +359,8 @@ static void sasl_auth(struct sm *sm, const struct envelope *envelope,
 	exchange->address = mem_strdup(element_attr(element, "address"));
 	exchange->tls = mem_strdup(element_attr(element, "tls"));
 	read_bindings(exchange, element);
+	if (mechanism->start != NULL)
+		mechanism->start(exchange, element);
 	HASH_ADD_KEYPTR(hh, sm->exchanges, exchange->id, strlen(exchange->id),
 			exchange);
 	timer_start(&exchange->timer, sm->loop, EXCHANGE_LIFE, life_over);

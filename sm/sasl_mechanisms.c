@@ -28,6 +28,10 @@ static bool has_keytab(const struct sm_domain *domain)
 }
 
 static const struct sasl_mechanism mechanisms[] = {
+	{ .name = "EXTERNAL", .family = "EXTERNAL", .certificate = true,
+	  .needs_tls = true, .usable = external_usable,
+	  .start = external_start, .first = external_first,
+	  .release = external_release },
 	{ .name = "GS2-KRB5-PLUS", .family = "GS2-KRB5", .plus = true,
 	  .binds = true, .needs_tls = true, .usable = has_keytab,
 	  .message_max = TICKET_MAX, .first = gs2_first, .next = gs2_next,
@@ -138,6 +142,8 @@ static void write_offered(const struct sm_domain *domain,
 		element_set_attr(child, "plus", offered ? "true" : "only");
 	if (mechanism->needs_tls)
 		element_set_attr(child, "tls", "true");
+	if (mechanism->certificate)
+		element_set_attr(child, "certificate", "true");
 }
 
 void sasl_mechanisms_write(const struct sm_domain *domain,

@@ -10,7 +10,7 @@
 
 /* All of sm/sasl_mechanisms.c; a unit test compares. */
 const char *const sasl_mechanism_names[] = {
-	"GS2-KRB5-PLUS", "GS2-KRB5", "GSSAPI", "SCRAM-SHA-256-PLUS",
+	"EXTERNAL", "GS2-KRB5-PLUS", "GS2-KRB5", "GSSAPI", "SCRAM-SHA-256-PLUS",
 	"SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN", NULL
 };
 

@@ -5,6 +5,7 @@
 
 check_LIBRARIES += t/sim/libsimnet.a
 t_sim_libsimnet_a_SOURCES = \
+	t/sim/net/authorities.c \
 	t/sim/net/conn.c t/sim/net/conn_sim.h \
 	t/sim/net/listener.c \
 	t/sim/net/loop.c t/sim/net/loop_sim.h \

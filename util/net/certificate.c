@@ -72,23 +72,23 @@ static bool srv_matches(const char *name, const struct names *names)
 	       same(name + strlen(SRV_SERVICE), names);
 }
 
-/* The text of the i-th otherName, which GnuTLS gives as its type and, for
- * types that it does not know, as DER of the value. */
-static bool other_matches(gnutls_x509_crt_t certificate, unsigned i,
-			  const struct names *names)
+/* The text of the i-th otherName in `text`, and its type, which GnuTLS gives
+ * as such and, for types that it does not know, as DER of the value. NULL: it
+ * is not a text. */
+static const char *other_text(gnutls_x509_crt_t certificate, unsigned i,
+			      char oid[64], char text[NAME_MAX_BYTES])
 {
-	char oid[64], text[NAME_MAX_BYTES];
-	size_t len = sizeof(oid);
+	size_t len = 64;
 	int type = gnutls_x509_crt_get_subject_alt_othername_oid(
 		certificate, i, oid, &len);
 	const char *start = text;
 
 	if (type < 0)
-		return false;
-	len = sizeof(text) - 1;
+		return NULL;
+	len = NAME_MAX_BYTES - 1;
 	if (gnutls_x509_crt_get_subject_alt_name(certificate, i, text, &len,
 						 NULL) < 0)
-		return false;
+		return NULL;
 	text[len] = '\0';
 	/* IA5String or UTF8String with a short or a one-byte long length. */
 	if (len > 2 && (text[0] == 0x16 || text[0] == 0x0c)) {
@@ -96,11 +96,20 @@ static bool other_matches(gnutls_x509_crt_t certificate, unsigned i,
 		size_t said = (unsigned char)text[head - 1];
 
 		if (len <= head || said != len - head)
-			return false;
+			return NULL;
 		start += head;
 		len -= head;
 	}
-	if (strlen(start) != len)
+	return strlen(start) == len ? start : NULL;
+}
+
+static bool other_matches(gnutls_x509_crt_t certificate, unsigned i,
+			  const struct names *names)
+{
+	char oid[64], text[NAME_MAX_BYTES];
+	const char *start = other_text(certificate, i, oid, text);
+
+	if (!start)
 		return false;
 	if (str_equal(oid, OID_XMPP_ADDR))
 		return same(start, names);
@@ -144,6 +153,74 @@ bool certificate_is_for(const void *der, size_t len, const char *domain)
 	gnutls_free(ascii.data);
 	gnutls_x509_crt_deinit(certificate);
 	return found > 0;
+}
+
+/* -- people --------------------------------------------------------------- */
+
+static void alternative_names(gnutls_x509_crt_t certificate,
+			      enum certificate_name kind,
+			      void (*name)(const char *text, void *ctx),
+			      void *ctx)
+{
+	char oid[64], text[NAME_MAX_BYTES];
+
+	for (unsigned i = 0;; i++) {
+		size_t len = sizeof(text) - 1;
+		const char *start = text;
+		int type = gnutls_x509_crt_get_subject_alt_name(
+			certificate, i, text, &len, NULL);
+
+		if (type == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
+			return;
+		if (kind == CERTIFICATE_EMAIL) {
+			if (type != GNUTLS_SAN_RFC822NAME)
+				continue;
+			text[len] = '\0';
+			if (strlen(text) != len)
+				continue;
+		} else {
+			start = other_text(certificate, i, oid, text);
+			if (!start || !str_equal(oid, OID_XMPP_ADDR))
+				continue;
+		}
+		name(start, ctx);
+	}
+}
+
+static void subject_names(gnutls_x509_crt_t certificate, const char *oid,
+			  void (*name)(const char *text, void *ctx), void *ctx)
+{
+	char text[NAME_MAX_BYTES];
+
+	for (unsigned i = 0;; i++) {
+		size_t len = sizeof(text) - 1;
+		int code = gnutls_x509_crt_get_dn_by_oid(certificate, oid, i,
+							 0, text, &len);
+
+		if (code < 0)
+			return;
+		text[len] = '\0';
+		if (strlen(text) == len)
+			name(text, ctx);
+	}
+}
+
+void certificate_person(const void *der, size_t len,
+			enum certificate_name kind,
+			void (*name)(const char *text, void *ctx), void *ctx)
+{
+	gnutls_x509_crt_t certificate = import(der, len);
+
+	if (!certificate)
+		return;
+	if (kind == CERTIFICATE_UID)
+		subject_names(certificate, GNUTLS_OID_LDAP_UID, name, ctx);
+	else if (kind == CERTIFICATE_CN)
+		subject_names(certificate, GNUTLS_OID_X520_COMMON_NAME, name,
+			      ctx);
+	else
+		alternative_names(certificate, kind, name, ctx);
+	gnutls_x509_crt_deinit(certificate);
 }
 
 /* -- DANE ----------------------------------------------------------------- */

@@ -9,6 +9,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Where the name of a person stands in a certificate. */
+enum certificate_name {
+	CERTIFICATE_XMPP_ADDR, /* addresses (RFC 6120 section 13.7.1.4) */
+	CERTIFICATE_EMAIL,     /* addresses: rfc822Name */
+	CERTIFICATE_UID,       /* of the subject */
+	CERTIFICATE_CN	       /* likewise */
+};
+
+/* Hands the names of that kind to `name` one by one, as they are written. */
+void certificate_person(const void *der, size_t len,
+			enum certificate_name kind,
+			void (*name)(const char *text, void *ctx), void *ctx);
+
 #define CERTIFICATE_PIN_SIZE 65 /* hexadecimal SHA-256, with its NUL */
 
 /* Whether the certificate (DER) names the domain (prepared, UTF-8) in its

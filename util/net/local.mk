@@ -7,6 +7,7 @@
 noinst_LIBRARIES += util/net/libnet.a
 util_net_libnet_a_SOURCES = \
 	util/net/address.c util/net/address.h \
+	util/net/authorities.c util/net/authorities.h \
 	util/net/certificate.c util/net/certificate.h \
 	util/net/conn.c util/net/conn.h util/net/conn_uv.h \
 	util/net/conn_connect.c \

@@ -42,6 +42,8 @@ struct tls_context {
 	enum tls_side side;
 	bool verify;
 	bool request;
+	bool request_nameless;	   /* of who asks for no host */
+	struct tls_name *requests; /* of who asks for one of these */
 	char *alpn;
 	gnutls_priority_t priorities;
 	gnutls_certificate_credentials_t credentials;
@@ -335,6 +337,22 @@ void tls_context_request_certificate(struct tls_context *context)
 	context->request = true;
 }
 
+void tls_context_request_certificate_for(struct tls_context *context,
+					 const char *name)
+{
+	struct tls_name *added;
+	size_t len;
+
+	if (!name) {
+		context->request_nameless = true;
+		return;
+	}
+	len = strlen(name);
+	added = mem_alloc(sizeof(*added) + len + 1);
+	memcpy(added->text, name, len);
+	LL_APPEND(context->requests, added);
+}
+
 void tls_context_verify(struct tls_context *context, bool verify)
 {
 	context->verify = verify;
@@ -357,6 +375,7 @@ void tls_context_unref(struct tls_context **context_ptr)
 {
 	struct tls_context *context = *context_ptr;
 	struct tls_certificate *certificate, *next;
+	struct tls_name *name, *next_name;
 
 	*context_ptr = NULL;
 	if (!context)
@@ -374,6 +393,8 @@ void tls_context_unref(struct tls_context **context_ptr)
 		gnutls_certificate_free_credentials(context->credentials);
 	if (context->priorities)
 		gnutls_priority_deinit(context->priorities);
+	LL_FOREACH_SAFE (context->requests, name, next_name)
+		mem_free(name);
 	mem_free(context->alpn);
 	mem_free(context);
 }
@@ -393,14 +414,42 @@ static bool tls_is_numeric(const char *host)
 	       inet_pton(AF_INET6, host, &bytes) == 1;
 }
 
+static void tls_set_request(gnutls_session_t session)
+{
+	gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
+	/* The names of all trusted CAs would be tens of KiB. */
+	gnutls_certificate_send_x509_rdn_sequence(session, 1);
+}
+
+/* The host that the client wants is known, and nothing was answered yet. */
+static int tls_on_client_hello(gnutls_session_t session)
+{
+	const struct tls_context *context = gnutls_session_get_ptr(session);
+	const struct tls_name *name;
+	char host[256];
+
+	tls_session_host(session, host, sizeof(host));
+	if (host[0] == '\0') {
+		if (context->request_nameless)
+			tls_set_request(session);
+		return 0;
+	}
+	LL_FOREACH (context->requests, name) {
+		if (str_equal_nocase(name->text, host)) {
+			tls_set_request(session);
+			break;
+		}
+	}
+	return 0;
+}
+
 static int tls_set_server(struct tls_context *context, gnutls_session_t session)
 {
-	if (context->request) {
-		gnutls_certificate_server_set_request(session,
-						      GNUTLS_CERT_REQUEST);
-		/* The names of all trusted CAs would be tens of KiB. */
-		gnutls_certificate_send_x509_rdn_sequence(session, 1);
-	}
+	if (context->request)
+		tls_set_request(session);
+	else if (context->requests || context->request_nameless)
+		gnutls_handshake_set_post_client_hello_function(
+			session, tls_on_client_hello);
 	return gnutls_session_ticket_enable_server(session,
 						   &context->ticket_key);
 }

@@ -35,6 +35,11 @@ int tls_context_add_ca(struct tls_context *context, const char *ca_file,
 /* Server: ask for a client certificate; what came is in conn_peer_names(). */
 void tls_context_request_certificate(struct tls_context *context);
 
+/* Server: the same, but only of those who ask for the host `name`, or, with
+ * NULL, for none. May be called several times. */
+void tls_context_request_certificate_for(struct tls_context *context,
+					 const char *name);
+
 /* Client: check that the server's certificate is valid for `host`. On by
  * default; false must be asked for by an operator. */
 void tls_context_verify(struct tls_context *context, bool verify);

@@ -10,11 +10,23 @@
 	  .offset = offsetof(struct domain_options, member),                 \
 	  .fallback = def, .help = text }
 
+/* As enum certificate_name. */
+static const char *const client_names[] = { "xmpp-addr", "email", "uid",
+					    "common-name", NULL };
+
 static const struct option domain_rows[] = {
 	ROW("certificate", OPTION_STRING, certificate, NULL,
 	    "certificate chain, a PEM file"),
 	ROW("key", OPTION_STRING, key, NULL,
 	    "private key of the certificate, a PEM file"),
+	ROW("client-ca", OPTION_STRING, client_ca, NULL,
+	    "who certifies clients, a PEM file; they may log in with that"),
+	ROW("client-crl", OPTION_STRING, client_crl, NULL,
+	    "what these have revoked, a PEM file"),
+	{ .name = "client-name", .type = OPTION_CHOICE,
+	  .offset = offsetof(struct domain_options, client_name),
+	  .fallback = "xmpp-addr", .choices = client_names,
+	  .help = "what in the certificate says who it is" },
 	ROW("auth", OPTION_LIST, auth, "storage",
 	    "drivers that check log-ins, asked in order"),
 	ROW("auth-options", OPTION_STRING, auth_options, NULL,

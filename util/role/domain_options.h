@@ -13,6 +13,10 @@
 struct domain_options {
 	/* c2s: PEM files; a chain, and the key of its first certificate. */
 	char *certificate, *key;
+	/* c2s: whose certificates clients may log in with, and who they are.
+	 * NULL: nobody's. */
+	char *client_ca, *client_crl;
+	int client_name; /* enum certificate_name */
 	/* sm: drivers that are asked in order, and what they are told. */
 	char **auth;
 	char *auth_options;

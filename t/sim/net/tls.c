@@ -50,6 +50,13 @@ void tls_context_request_certificate(struct tls_context *context)
 	(void)context;
 }
 
+void tls_context_request_certificate_for(struct tls_context *context,
+					 const char *name)
+{
+	(void)context;
+	(void)name;
+}
+
 void tls_context_verify(struct tls_context *context, bool verify)
 {
 	(void)context;
