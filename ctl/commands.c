@@ -546,7 +546,7 @@ const struct ctl_command ctl_commands[] = {
 	  "look for damage and contradictions in every storage" },
 	{ "db export", "[FILE]", 0, 1, ctl_db,
 	  "everybody's data as XEP-0227" },
-	{ "db import", "[FILE]", 0, 1, ctl_db,
-	  "add accounts from such a file" },
+	{ "db import", "[FILE...]", 0, -1, ctl_db,
+	  "add accounts from such files" },
 	{ .words = NULL }
 };

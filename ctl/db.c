@@ -14,7 +14,7 @@
 #include "util/base/mem.h"
 
 #define PROGRAM	  "chappe-db"
-#define WORDS_MAX 24
+#define WORDS_OWN 24 /* beside the arguments */
 
 /* Beside this program in a build tree; where roles are, when installed. */
 static char *program_path(void)
@@ -56,7 +56,8 @@ int ctl_db(struct ctl *ctl)
 	/* "db export": the last word; "import jabberd2" too. */
 	const char *command = strrchr(ctl->command->words, ' ') + 1;
 	char *path = program_path();
-	char *words[WORDS_MAX + 1] = { NULL };
+	char **words = mem_calloc((size_t)ctl->argument_count + WORDS_OWN,
+				  sizeof(*words));
 	size_t count = 0;
 
 	add(words, &count, PROGRAM, NULL);
@@ -75,6 +76,7 @@ int ctl_db(struct ctl *ctl)
 	ctl_complain("%s: %s", path, strerror(errno));
 	while (count > 0)
 		mem_free(words[--count]);
+	mem_free(words);
 	mem_free(path);
 	return CTL_FAILED;
 }

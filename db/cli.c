@@ -21,22 +21,22 @@
 struct db_command {
 	const char *word;
 	const char *arguments;
-	int min, max;
-	int file;	 /* which argument is the file; -1: none */
-	bool writes;	 /* to that file */
+	int min, max; /* of them; max -1: any number */
+	/* What the arguments are. */
+	enum { NO_FILES, READS, WRITES } use;
 	int (*run)(struct db *db);
 	const char *help;
 };
 
 static const struct db_command commands[] = {
-	{ "migrate", "", 0, 0, -1, false, db_migrate,
+	{ "migrate", "", 0, 0, NO_FILES, db_migrate,
 	  "bring the tables of every storage up to date" },
-	{ "check", "", 0, 0, -1, false, db_check,
+	{ "check", "", 0, 0, NO_FILES, db_check,
 	  "look for damage and for what contradicts itself" },
-	{ "export", "[FILE]", 0, 1, 0, true, db_export,
+	{ "export", "[FILE]", 0, 1, WRITES, db_export,
 	  "write everybody's data as XEP-0227" },
-	{ "import", "[FILE]", 0, 1, 0, false, db_import,
-	  "read such a file, of this server or another" },
+	{ "import", "[FILE...]", 0, -1, READS, db_import,
+	  "read such files, of this server or another" },
 	{ .word = NULL }
 };
 
@@ -55,7 +55,7 @@ static void usage(FILE *to)
 {
 	fputs("Usage: chappe-db [OPTION...] COMMAND [ARGUMENT]\n\n", to);
 	for (const struct db_command *c = commands; c->word != NULL; c++)
-		fprintf(to, "  %-8s %-8s %s\n", c->word, c->arguments,
+		fprintf(to, "  %-8s %-9s %s\n", c->word, c->arguments,
 			c->help);
 	fputs("\n  -c FILE         configuration (default: $CHAPPE_CONF or\n"
 	      "                  " SYSCONFDIR "/chappe/chappe.conf)\n"
@@ -167,7 +167,8 @@ static const struct db_command *find_command(struct db *db, int argc,
 		db_complain("there is no command '%s'", argv[optind]);
 		return NULL;
 	}
-	if (count < command->min || count > command->max) {
+	if (count < command->min ||
+	    (command->max >= 0 && count > command->max)) {
 		db_complain("usage: chappe-db %s %s", command->word,
 			    command->arguments);
 		return NULL;
@@ -178,25 +179,22 @@ static const struct db_command *find_command(struct db *db, int argc,
 
 /* -- the world ------------------------------------------------------------ */
 
-/* As whoever called: the file is his, and the databases are the sm's. */
-static int open_file(struct db *db, const struct db_command *command)
+static int open_file(struct db *db, const char *path, bool writes)
 {
-	const char *path = command->file >= 0 ? db->arguments[command->file]
-					      : NULL;
-	int flags = command->writes ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY;
+	struct db_file *file = &db->files[db->file_count++];
+	int flags = writes ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY;
 	int fd;
 
-	if (command->file < 0)
-		return 0;
 	if (path == NULL || str_equal(path, "-")) {
-		db->file = command->writes ? stdout : stdin;
+		file->stream = writes ? stdout : stdin;
 		return 0;
 	}
+	file->path = path;
 	fd = open(path, flags | O_CLOEXEC, 0600);
 	/* It will hold everybody's secrets, also when it was there before. */
-	if (fd >= 0 && (!command->writes || fchmod(fd, 0600) == 0))
-		db->file = fdopen(fd, command->writes ? "w" : "r");
-	if (db->file != NULL)
+	if (fd >= 0 && (!writes || fchmod(fd, 0600) == 0 || errno == EINVAL))
+		file->stream = fdopen(fd, writes ? "w" : "r");
+	if (file->stream != NULL)
 		return 0;
 	db_complain("%s: %s", path, strerror(errno));
 	if (fd >= 0)
@@ -204,25 +202,59 @@ static int open_file(struct db *db, const struct db_command *command)
 	return -1;
 }
 
-/* What was written is whole, or there is nothing. */
-static int close_file(struct db *db, const struct db_command *command,
-		      int code)
+/* As whoever called: the files are his, and the databases are the sm's. */
+static int open_files(struct db *db, const struct db_command *command)
 {
-	bool own = db->file != stdin && db->file != stdout;
+	size_t count = 0;
 
-	if (db->file == NULL)
-		return code;
-	if (command->writes &&
-	    (fflush(db->file) != 0 || (own && fsync(fileno(db->file)) < 0))) {
-		db_complain("%s: %s", own ? db->arguments[0] : "-",
+	if (command->use == NO_FILES)
+		return 0;
+	while (db->arguments[count] != NULL)
+		count++;
+	db->files = mem_calloc(count + 1, sizeof(*db->files));
+	if (count == 0)
+		return open_file(db, NULL, command->use == WRITES);
+	for (size_t i = 0; i < count; i++) {
+		if (open_file(db, db->arguments[i], command->use == WRITES) <
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
+/* What was written is whole, or there is nothing. */
+static int finish_file(const struct db_file *file, int code)
+{
+	FILE *stream = file->stream;
+	bool synced = fflush(stream) == 0 &&
+		      (file->path == NULL || fsync(fileno(stream)) == 0 ||
+		       errno == EINVAL);
+
+	if (!synced) {
+		db_complain("%s: %s", file->path != NULL ? file->path : "-",
 			    strerror(errno));
 		code = DB_FAILED;
 	}
-	if (command->writes && own && code != DB_OK &&
-	    ftruncate(fileno(db->file), 0) < 0)
-		db_complain("%s is not whole", db->arguments[0]);
-	if (own)
-		fclose(db->file);
+	if (code != DB_OK && file->path != NULL &&
+	    ftruncate(fileno(stream), 0) < 0 && errno != EINVAL)
+		db_complain("%s is not whole", file->path);
+	return code;
+}
+
+static int close_files(struct db *db, const struct db_command *command,
+		       int code)
+{
+	for (size_t i = 0; i < db->file_count; i++) {
+		struct db_file *file = &db->files[i];
+
+		if (file->stream == NULL)
+			continue;
+		if (command->use == WRITES)
+			code = finish_file(file, code);
+		if (file->path != NULL)
+			fclose(file->stream);
+	}
+	mem_free(db->files);
 	return code;
 }
 
@@ -258,7 +290,6 @@ static int enter_world(struct db *db)
 {
 	struct error err;
 
-	privileges_limit();
 	if (privileges_drop(db->sm->common.user, &err) < 0) {
 		db_complain("%s: user: %s", db->config_file, err.text);
 		return -1;
@@ -280,14 +311,15 @@ static int run(struct db *db, const struct db_command *command)
 
 	if (load_config(db) < 0)
 		return DB_FAILED;
-	if (open_file(db, command) == 0 && enter_world(db) == 0) {
+	privileges_limit();
+	if (open_files(db, command) == 0 && enter_world(db) == 0) {
 		db->report = report_new();
 		code = command->run(db);
 		db_stores_close(db);
 		report_free(&db->report);
 		loop_free(&db->loop);
 	}
-	return close_file(db, command, code);
+	return close_files(db, command, code);
 }
 
 int db_main(int argc, char *argv[])

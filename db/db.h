@@ -38,8 +38,12 @@ struct db {
 	const char *user;	/* --user, prepared; NULL: all */
 	const char *domain;	/* --domain, prepared; NULL: all */
 	bool json, dry_run;
-	char **arguments;	/* of the command */
-	FILE *file;		/* that the command reads or writes */
+	char **arguments;	/* of the command, NULL-terminated */
+	struct db_file {
+		const char *path; /* NULL: standard input or output */
+		FILE *stream;
+	} *files;		/* that the command reads or writes */
+	size_t file_count;
 	struct config *config;
 	const struct sm_options *sm;
 	struct loop *loop;

@@ -86,17 +86,37 @@ void kind_account_write(struct pie_owner *owner)
 
 /* -- reading --------------------------------------------------------------- */
 
-/* Of exactly `size` bytes, or (size 0) of at most `room`. The length, or -1. */
+/* The bytes of a child; -1: it has none. `twice`: they are base64 themselves,
+ * as ejabberd (23.01 at least) writes them. */
 static int read_bytes(const struct element *parent, const char *name,
-		      size_t size, unsigned char *to, size_t room)
+		      bool twice, struct buf *bytes)
 {
 	const char *text = element_child_text(parent, name, NULL);
+	struct buf inner = { 0 };
+	int result = -1;
+
+	if (text == NULL || base64_decode(bytes, text, strlen(text)) != 0)
+		return -1;
+	if (!twice)
+		return 0;
+	if (base64_decode(&inner, buf_data(bytes), bytes->len) == 0) {
+		buf_consume(bytes, bytes->len);
+		buf_add(bytes, buf_data(&inner), inner.len);
+		result = 0;
+	}
+	buf_free_secret(&inner);
+	return result;
+}
+
+/* Of `min` to `max` bytes: how many, or -1. */
+static int copy_bytes(const struct element *parent, const char *name,
+		      bool twice, unsigned char *to, size_t min, size_t max)
+{
 	struct buf bytes = { 0 };
 	int len = -1;
 
-	if (text != NULL && base64_decode(&bytes, text, strlen(text)) == 0 &&
-	    bytes.len > 0 && bytes.len <= room &&
-	    (size == 0 || bytes.len == size)) {
+	if (read_bytes(parent, name, twice, &bytes) == 0 && bytes.len >= min &&
+	    bytes.len <= max) {
 		memcpy(to, buf_data(&bytes), bytes.len);
 		len = (int)bytes.len;
 	}
@@ -104,7 +124,7 @@ static int read_bytes(const struct element *parent, const char *name,
 	return len;
 }
 
-static bool read_keys(const struct element *element, size_t size,
+static bool read_keys(const struct element *element, size_t size, bool twice,
 		      struct scram_keys *keys)
 {
 	const char *text = element_child_text(element, "iter-count", NULL);
@@ -113,13 +133,13 @@ static bool read_keys(const struct element *element, size_t size,
 
 	if (text == NULL || str_to_u64(text, 1, ROUNDS_MAX, &rounds) != 0)
 		return false;
-	salt_len = read_bytes(element, "salt", 0, keys->salt,
+	salt_len = copy_bytes(element, "salt", twice, keys->salt, 1,
 			      sizeof(keys->salt));
 	if (salt_len < 0 ||
-	    read_bytes(element, "server-key", size, keys->server_key,
-		       sizeof(keys->server_key)) < 0 ||
-	    read_bytes(element, "stored-key", size, keys->stored_key,
-		       sizeof(keys->stored_key)) < 0)
+	    copy_bytes(element, "server-key", twice, keys->server_key, size,
+		       size) < 0 ||
+	    copy_bytes(element, "stored-key", twice, keys->stored_key, size,
+		       size) < 0)
 		return false;
 	keys->salt_len = (unsigned)salt_len;
 	keys->rounds = (unsigned)rounds;
@@ -130,11 +150,14 @@ void kind_scram_read(struct pie_user *user, const struct element *element)
 {
 	const char *mechanism = element_attr(element, "mechanism");
 	struct scram_keys keys = { .rounds = 0 };
+	size_t size;
 
 	for (size_t i = 0; i < HASH_COUNT_ALL; i++) {
 		if (!str_equal(hashes[i].mechanism, mechanism))
 			continue;
-		if (read_keys(element, digest_size(hashes[i].digest), &keys)) {
+		size = digest_size(hashes[i].digest);
+		if (read_keys(element, size, false, &keys) ||
+		    read_keys(element, size, true, &keys)) {
 			*keys_of(&user->account, i) = keys;
 			user->has_keys = true;
 		} else {

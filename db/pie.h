@@ -173,7 +173,7 @@ int pie_read_user(const struct buf *xml, const struct pie_events *events,
 
 /* -- db/pie_import.c ------------------------------------------------------- */
 
-/* Imports a file, with a report. An exit code. */
-int pie_import(struct db *db, FILE *file, const char *path);
+/* Imports files, with a report. An exit code. */
+int pie_import(struct db *db, const struct db_file *files, size_t count);
 
 #endif

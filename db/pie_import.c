@@ -505,11 +505,11 @@ static int exit_code(const struct import *import, int read)
 								: DB_OK;
 }
 
-int pie_import(struct db *db, FILE *file, const char *path)
+int pie_import(struct db *db, const struct db_file *files, size_t count)
 {
 	struct import import = { .db = db };
 	struct error err;
-	int result;
+	int result = 0;
 
 	import.deriver = deriver_new(db->loop, &err);
 	if (import.deriver == NULL) {
@@ -517,10 +517,13 @@ int pie_import(struct db *db, FILE *file, const char *path)
 		return DB_FAILED;
 	}
 	import.parser = stanza_parser_new();
-	result = pie_read(file, path, &events, &import, &err);
-	db_wait(db, is_stored, &import);
-	/* A user of whom the file has no end is not added. */
-	pie_user_free(&import.user);
+	for (size_t i = 0; i < count && result == 0; i++) {
+		result = pie_read(files[i].stream, files[i].path, &events,
+				  &import, &err);
+		db_wait(db, is_stored, &import);
+		/* A user of whom the file has no end is not added. */
+		pie_user_free(&import.user);
+	}
 	if (result < 0)
 		db_complain("%s", err.text);
 	report_print(db->report, db->json, stdout);
@@ -533,7 +536,5 @@ int pie_import(struct db *db, FILE *file, const char *path)
 
 int db_import(struct db *db)
 {
-	const char *path = db->file != stdin ? db->arguments[0] : NULL;
-
-	return pie_import(db, db->file, path);
+	return pie_import(db, db->files, db->file_count);
 }

@@ -103,6 +103,7 @@ void pie_add_element(struct buf *to, const struct element *element)
 
 struct export {
 	struct db *db;
+	FILE *file;
 	struct storage *storage;
 	const char *domain; /* that is being written */
 	struct stanza_parser *parser;
@@ -128,10 +129,10 @@ static void write_user(struct export *export, const struct pie_owner *owner)
 	buf_add_str(&text, "<user");
 	buf_add_attr(&text, "name", name);
 	buf_add_str(&text, ">");
-	fputs(buf_data(&text), export->db->file);
-	fwrite(buf_data(&owner->xml), 1, owner->xml.len, export->db->file);
-	fputs("</user>\n", export->db->file);
-	if (ferror(export->db->file)) {
+	fputs(buf_data(&text), export->file);
+	fwrite(buf_data(&owner->xml), 1, owner->xml.len, export->file);
+	fputs("</user>\n", export->file);
+	if (ferror(export->file)) {
 		if (!export->failed)
 			db_complain("it cannot be written: %s",
 				    strerror(errno));
@@ -220,7 +221,7 @@ static void write_host(struct export *export)
 	buf_add_str(&text, "<host");
 	buf_add_attr(&text, "jid", export->domain);
 	buf_add_str(&text, ">\n");
-	fputs(buf_data(&text), export->db->file);
+	fputs(buf_data(&text), export->file);
 	buf_free(&text);
 	do {
 		storage_owner_list(export->storage, after, PAGE, got_page,
@@ -236,7 +237,7 @@ static void write_host(struct export *export)
 	mem_free(after);
 	while (export->owners != NULL)
 		write_first(export);
-	fputs("</host>\n", export->db->file);
+	fputs("</host>\n", export->file);
 }
 
 /* The domains in the order of the file; each is one prepared name. */
@@ -277,13 +278,17 @@ static int write_hosts(struct export *export)
 
 int db_export(struct db *db)
 {
-	struct export export = { .db = db, .parser = stanza_parser_new() };
+	struct export export = {
+		.db = db,
+		.file = db->files[0].stream,
+		.parser = stanza_parser_new(),
+	};
 	int code;
 
 	fputs("<?xml version='1.0' encoding='UTF-8'?>\n"
-	      "<server-data xmlns='" NS_PIE "'>\n", db->file);
+	      "<server-data xmlns='" NS_PIE "'>\n", export.file);
 	code = write_hosts(&export);
-	fputs("</server-data>\n", db->file);
+	fputs("</server-data>\n", export.file);
 	stanza_parser_free(&export.parser);
 	if (code == DB_OK)
 		report_print(db->report, db->json, stderr);

@@ -610,8 +610,9 @@ static void test_flood(void **state)
 	ASK(t, STORAGE_UNAVAILABLE, storage_load, t->storage, ROMEO);
 	while (unavailable < 10000)
 		world_run(&t->world, 10);
-	close_store(t);
+	/* Before a slow machine makes the others wait for too long. */
 	assert_int_equal(unavailable, 10000);
+	close_store(t);
 	open_store(t);
 	ASK(t, STORAGE_OK, storage_load, t->storage, ROMEO);
 }
