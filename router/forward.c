@@ -97,6 +97,10 @@ static void to_link(struct peer *sender, const struct envelope *envelope,
 		answer_gone(sender, envelope);
 	else if (!policy_may_send(sender->kind, target->kind))
 		refuse(sender, envelope);
+	else if (envelope->trust &&
+		 !policy_may_vouch(sender->kind, target->kind))
+		peer_fail(sender, STREAM_INVALID_FROM,
+			  "trust is for s2s to state");
 	else if (target->kind != LINK_COMPONENT)
 		forward_bytes(sender, target, bytes, len);
 	else if (envelope->payload && !envelope->control)

@@ -99,6 +99,11 @@ bool policy_may_send(enum link_kind from, enum link_kind to)
 	}
 }
 
+bool policy_may_vouch(enum link_kind from, enum link_kind to)
+{
+	return from == LINK_S2S || (from == LINK_SM && to == LINK_S2S);
+}
+
 bool policy_check_digest(const struct policy *policy, const char *stream_id,
 			 const char *digest)
 {

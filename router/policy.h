@@ -30,6 +30,10 @@ bool policy_may_bind(const struct policy *policy, const char *name);
  * (docs/link.md section 4). */
 bool policy_may_send(enum link_kind from, enum link_kind to);
 
+/* Whether it may state a trust there: an s2s what it has found, an sm to an
+ * s2s what it wants. */
+bool policy_may_vouch(enum link_kind from, enum link_kind to);
+
 /* Whether the answer to the handshake (XEP-0114 section 3) is right, in a
  * time that does not depend on where it is wrong. */
 bool policy_check_digest(const struct policy *policy, const char *stream_id,

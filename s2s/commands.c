@@ -9,6 +9,7 @@
 #include "s2s/remote.h"
 #include "s2s/s2s.h"
 #include "s2s/stream.h"
+#include "s2s/trust.h"
 #include "util/base/str.h"
 #include "util/role/access_command.h"
 #include "util/role/status.h"
@@ -44,7 +45,7 @@ static void remote_row(struct command_call *call,
 {
 	const struct s2s_stream *s = remote->stream;
 	char address[ADDRESS_MAX], stanzas[STATUS_NUMBER], queue[STATUS_NUMBER];
-	char unacked[STATUS_NUMBER];
+	char unacked[STATUS_NUMBER], lacks[TRUST_LACK_MAX];
 	bool open = remote->state == REMOTE_OPEN;
 	enum trust level = s && s->incoming ? TRUST_TRUSTED
 			   : s		    ? s->level
@@ -55,7 +56,8 @@ static void remote_row(struct command_call *call,
 	command_row(call, "remote", remote->remote, "local", remote->local,
 		    "direction", s && s->bidi ? "both" : "out", "state",
 		    s2s_remote_state_name(remote->state), "trust",
-		    open ? trust_names[level] : NULL, "tls",
+		    open ? trust_names[level] : NULL, "lacks",
+		    open ? s2s_trust_lack(level, s->lacks, lacks) : NULL, "tls",
 		    s ? conn_tls_version(s->conn) : NULL, "stanzas",
 		    s ? status_number(stanzas, s->stanzas) : NULL, "queue",
 		    status_number(queue, remote->queue.count), "unacked",
@@ -70,12 +72,16 @@ static void incoming_row(struct command_call *call, const struct s2s_stream *s,
 			 const struct s2s_grant *grant)
 {
 	char address[ADDRESS_MAX], stanzas[STATUS_NUMBER];
+	char lacks[TRUST_LACK_MAX];
 
 	conn_peer_address(s->conn, address);
 	command_row(call, "remote", grant ? grant->remote : s->remote, "local",
 		    grant ? grant->local : s->local, "direction", "in",
 		    "state", grant ? "open" : s2s_state_name(s->state),
-		    "trust", grant ? trust_names[grant->level] : NULL, "tls",
+		    "trust", grant ? trust_names[grant->level] : NULL, "lacks",
+		    grant ? s2s_trust_lack(grant->level, grant->lacks, lacks)
+			  : NULL,
+		    "tls",
 		    conn_tls_version(s->conn), "stanzas",
 		    status_number(stanzas, s->stanzas), "queue", NULL, "address",
 		    address, NULL);

@@ -179,11 +179,11 @@ static void untrusted(struct s2s_stream *s, const struct ends *ends,
 }
 
 static void accept_key(struct s2s_stream *s, const struct ends *ends,
-		       enum trust level)
+		       enum trust level, const char *why)
 {
 	s->s2s->stats.dialbacks_valid++;
 	send_answer(s, "result", ends->to, ends->from, NULL, true);
-	s2s_stream_grant(s, ends->to, ends->from, level);
+	s2s_stream_grant(s, ends->to, ends->from, level, why);
 }
 
 /* Whether DNSSEC may say what the certificate does not: only its answer to the
@@ -211,12 +211,12 @@ static void result_received(struct s2s_stream *s,
 	if (text)
 		object(s, ends, condition, text);
 	else if (secure && s2s_is_identified(s->conn, &policy, ends->from, NULL, why))
-		accept_key(s, ends, TRUST_TRUSTED);
+		accept_key(s, ends, TRUST_TRUSTED, NULL);
 	else if (policy.required >= TRUST_TRUSTED && !may_be_announced(s))
 		untrusted(s, ends, secure ? TRUST_ENCRYPTED : TRUST_VERIFIED,
 			  why);
 	else if (policy.required == TRUST_PERMISSIVE)
-		accept_key(s, ends, TRUST_PERMISSIVE);
+		accept_key(s, ends, TRUST_PERMISSIVE, NULL);
 	else {
 		s->dialbacks++;
 		s2s_remote_verify(s, ends->to, ends->from,
@@ -296,9 +296,12 @@ static void valid_key(struct s2s_stream *s, const struct s2s_remote *remote)
 	struct s2s_policy policy =
 		s2s_policy(s->s2s, remote->local, remote->remote);
 	enum trust level = reached(s, remote->stream);
+	char why[TRUST_WHY_MAX] = "";
 
+	if (level == TRUST_ENCRYPTED)
+		s2s_is_identified(s->conn, &policy, remote->remote, NULL, why);
 	if (level >= policy.required)
-		accept_key(s, &ends, level);
+		accept_key(s, &ends, level, why);
 	else
 		untrusted(s, &ends, level,
 			  "it shows another one than DNS announces");

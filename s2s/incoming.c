@@ -203,7 +203,7 @@ static void take_auth(struct s2s_stream *s, const struct element *auth)
 	buf_add_str(&s->s2s->out, "<success xmlns='" NS_SASL "'/>");
 	s2s_stream_flush(s);
 	s->external = true;
-	s2s_stream_grant(s, s->local, s->remote, TRUST_TRUSTED);
+	s2s_stream_grant(s, s->local, s->remote, TRUST_TRUSTED, NULL);
 	s2s_stream_restart(s);
 	s2s_stream_set_state(s, S2S_HEADER);
 }

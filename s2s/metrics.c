@@ -57,6 +57,17 @@ static void reached(const struct s2s *s2s, struct buf *to)
 	buf_free(&labels);
 }
 
+static void trial(const struct s2s *s2s, struct buf *to)
+{
+	static const char name[] = "chappe_s2s_trust_trial_failed_total";
+
+	metrics_family(to, name, "counter",
+		       "Pairs of domains that trust-trial would have refused");
+	for (int i = 0; i < S2S_DIRECTIONS; i++)
+		sample(to, name, "direction", directions[i],
+		       s2s->stats.trial_failed[i]);
+}
+
 static void dialbacks(const struct s2s *s2s, struct buf *to)
 {
 	static const char name[] = "chappe_s2s_dialbacks_total";
@@ -135,6 +146,7 @@ void s2s_metrics(void *state, struct buf *to)
 	counts(s2s, to);
 	traffic(s2s, to);
 	reached(s2s, to);
+	trial(s2s, to);
 	dialbacks(s2s, to);
 	errors(s2s, to);
 	access_metrics(s2s->access, to);

@@ -32,6 +32,9 @@ static const char *const remote_trust[] = { "default",	 "permissive",
 					    "verified",	 "encrypted",
 					    "trusted",	 NULL };
 
+static const char *const trial_levels[] = { "none", "verified", "encrypted",
+					    "trusted", NULL };
+
 static const struct option s2s_rows[] = {
 	COMMON_OPTIONS(struct s2s_config),
 	ACCEPTOR_OPTIONS(struct s2s_config, "*:5269", NULL, "100", "1000"),
@@ -46,6 +49,11 @@ static const struct option s2s_rows[] = {
 	  .choices = trust_names,
 	  .help = "what servers must reach: permissive, verified, encrypted, "
 		  "trusted" },
+	{ .name = "trust-trial", .type = OPTION_CHOICE,
+	  .offset = offsetof(struct s2s_config, trial), .fallback = "none",
+	  .choices = trial_levels,
+	  .help = "a stricter level: what it would refuse is logged and "
+		  "counted" },
 	ROW("allow-permissive", OPTION_BOOL, allow_permissive, "no", 0, 0,
 	    "whether trust = permissive is meant anywhere"),
 	ROW("bidi", OPTION_BOOL, bidi, "yes", 0, 0,

@@ -20,6 +20,7 @@ struct s2s_config {
 	char *secret_file_old;
 	char *ca; /* NULL: those of the system */
 	int trust;
+	int trial; /* a stricter level that is tried out; 0: none */
 	bool allow_permissive;
 	bool bidi, management;
 	char *dns_server, *dns_anchor, *dns_hosts;

@@ -55,6 +55,8 @@ static void opened(struct s2s_stream *s)
 		 LOG_S("trust", trust_names[s->level]),
 		 LOG_S("tls", conn_tls_version(s->conn)),
 		 LOG_S("address", address));
+	s2s_trust_trial(s2s, S2S_OUT, s->local, s->remote, s->level,
+			s->lacks);
 	if (s2s_management_begin(s))
 		return;
 	s2s_stream_set_state(s, S2S_READY);
@@ -137,6 +139,8 @@ static bool judge_peer(struct s2s_stream *s)
 				   ? TRUST_TRUSTED
 				   : TRUST_ENCRYPTED;
 	}
+	mem_free(s->lacks);
+	s->lacks = s->level == TRUST_TRUSTED ? NULL : mem_strdup(why);
 	if (s->level >= policy.required)
 		return true;
 	s2s->stats.untrusted++;

@@ -4,6 +4,7 @@
  */
 #include "s2s/relay.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "s2s/access.h"
@@ -14,6 +15,8 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/xmpp/jid.h"
+
+#define MISTYPED_MAX 200 /* bytes of an address in an error text */
 
 static const struct link_receipt no_receipt = { .n = 0 };
 
@@ -224,6 +227,31 @@ static void judge(struct s2s_stream *s, struct stanza *stanza,
 				"authenticated for this one");
 }
 
+/* The peer's user mistyped an address of ours; the stream is not to blame. The
+ * error comes from the domain, since from the address it cannot. */
+static void return_mistyped(struct s2s_stream *s, const struct stanza *stanza,
+			    const struct jid *from, const char *to)
+{
+	size_t len = strcspn(to, "/");
+	const char *at = memchr(to, '@', len);
+	const char *start = at ? at + 1 : to;
+	char *name = mem_strndup(start, len - (size_t)(start - to));
+	char *local = jid_prepare_domain(name);
+	char text[MISTYPED_MAX + 32];
+
+	log_info(s->s2s->log, "stanza.malformed", LOG_N("stream", s->serial),
+		 LOG_S("to", to));
+	if (local && s2s_local_is(s->s2s, local) &&
+	    trust_for(s, local, jid_domain(from)) >= 0) {
+		snprintf(text, sizeof(text), "\"%.*s\" is no address",
+			 MISTYPED_MAX, to);
+		element_set_attr(stanza->root, "to", local);
+		return_abroad(s->s2s, stanza, STANZA_JID_MALFORMED, text);
+	}
+	mem_free(local);
+	mem_free(name);
+}
+
 void s2s_relay_stanza(struct s2s_stream *s, struct stanza *stanza)
 {
 	const char *from_text = element_attr(stanza->root, "from");
@@ -241,10 +269,8 @@ void s2s_relay_stanza(struct s2s_stream *s, struct stanza *stanza)
 				"a stanza needs from and to");
 	else if (!from)
 		s2s_stream_fail(s, STREAM_INVALID_FROM, NULL);
-	else if (!to && s->grants)
-		/* The peer's user mistyped it; the stream is not to blame. */
-		log_info(s->s2s->log, "stanza.malformed",
-			 LOG_N("stream", s->serial), LOG_S("to", to_text));
+	else if (!to && (s->grants || s->bidi))
+		return_mistyped(s, stanza, from, to_text);
 	else if (!to)
 		s2s_stream_fail(s, STREAM_IMPROPER_ADDRESSING, NULL);
 	else
@@ -297,7 +323,10 @@ static void take(struct s2s *s2s, const struct envelope *envelope,
 	struct s2s_decision decision;
 	bool sent = false;
 
-	if (!from || !to || !s2s_local_is(s2s, jid_domain(from))) {
+	if (from && to_text && !to) {
+		bounce_stanza(s2s, stanza, STANZA_JID_MALFORMED,
+			      "the address is malformed");
+	} else if (!from || !to || !s2s_local_is(s2s, jid_domain(from))) {
 		log_warning(s2s->log, "stanza.foreign",
 			    LOG_S("link", envelope->from),
 			    LOG_S("from", from_text), LOG_S("to", to_text));

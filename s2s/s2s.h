@@ -47,6 +47,7 @@ struct s2s_stats {
 	uint64_t reached[S2S_DIRECTIONS][TRUST_COUNT]; /* streams, so far */
 	uint64_t resumed;   /* streams */
 	uint64_t resent;    /* stanzas that were not acknowledged */
+	uint64_t trial_failed[S2S_DIRECTIONS]; /* trust that was tried out */
 	uint64_t untrusted; /* that did not reach what they must */
 	uint64_t queued, queued_bytes; /* now, in all queues */
 };

@@ -15,6 +15,7 @@
 #include "s2s/outgoing.h"
 #include "s2s/relay.h"
 #include "s2s/remote.h"
+#include "s2s/trust.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/xmpp/jid.h"
@@ -175,6 +176,7 @@ static void stream_free(struct s2s_stream *s)
 	HASH_DEL(s2s->streams, s);
 	s2s_dane_free(&s->dane);
 	mem_free(s->peer_id);
+	mem_free(s->lacks);
 	mem_free(s->local);
 	mem_free(s->remote);
 	mem_free(s);
@@ -258,6 +260,7 @@ void s2s_grants_free(struct s2s_grant **grants)
 	LL_FOREACH_SAFE(*grants, grant, next) {
 		mem_free(grant->local);
 		mem_free(grant->remote);
+		mem_free(grant->lacks);
 		mem_free(grant);
 	}
 	*grants = NULL;
@@ -277,7 +280,7 @@ static struct s2s_grant *find_grant(struct s2s_grant *list, const char *local,
 }
 
 void s2s_stream_grant(struct s2s_stream *s, const char *local,
-		      const char *remote, enum trust level)
+		      const char *remote, enum trust level, const char *lacks)
 {
 	struct s2s *s2s = s->s2s;
 	struct s2s_grant *grant = find_grant(s->grants, local, remote);
@@ -290,6 +293,9 @@ void s2s_stream_grant(struct s2s_stream *s, const char *local,
 		LL_APPEND(s->grants, grant);
 	}
 	grant->level = level;
+	mem_free(grant->lacks);
+	grant->lacks = lacks ? mem_strdup(lacks) : NULL;
+	s2s_trust_trial(s2s, S2S_IN, local, remote, level, lacks);
 	s2s->stats.reached[S2S_IN][level]++;
 	conn_peer_address(s->conn, address);
 	log_info(s2s->log, "stream.authenticated", LOG_N("stream", s->serial),

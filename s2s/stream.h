@@ -42,6 +42,7 @@ struct s2s_grant { /* a pair that an incoming stream may carry */
 	struct s2s_grant *next;
 	enum trust level;
 	char *local, *remote;
+	char *lacks; /* for a higher level: a reason; NULL: nothing known */
 };
 
 struct s2s_stream {
@@ -61,6 +62,7 @@ struct s2s_stream {
 	struct s2s_management *management; /* NULL: none */
 	struct s2s_grant *grants;
 	enum trust level;   /* outgoing: that was reached */
+	char *lacks;	    /* outgoing: for a higher one, a reason */
 	struct s2s_dane *dane; /* outgoing: what DNSSEC says of the peer */
 	unsigned dialbacks; /* incoming: that are under way */
 	uint64_t used;	    /* loop_now() of the last stanza */
@@ -124,9 +126,10 @@ void s2s_stream_header(struct s2s_stream *s, const char *from, const char *to);
 void s2s_stream_block(struct s2s_stream *s);
 void s2s_stream_unblock(struct s2s_stream *s);
 
-/* A pair has been authenticated; another level replaces the old one. */
+/* A pair has been authenticated; another level replaces the old one. `lacks`:
+ * why it is no higher one; NULL: nothing is known of that. */
 void s2s_stream_grant(struct s2s_stream *s, const char *local,
-		      const char *remote, enum trust level);
+		      const char *remote, enum trust level, const char *lacks);
 const struct s2s_grant *s2s_stream_granted(const struct s2s_stream *s,
 					   const char *local,
 					   const char *remote);

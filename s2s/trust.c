@@ -5,6 +5,8 @@
  */
 #include "s2s/trust.h"
 
+#include <stdio.h>
+
 #include "util/base/str.h"
 #include "util/net/certificate.h"
 
@@ -103,4 +105,42 @@ bool s2s_is_identified(const struct conn *conn,
 		return true;
 	str_copy(why, TRUST_WHY_MAX, "its certificate is for another name");
 	return false;
+}
+
+/* -- what is missing ------------------------------------------------------ */
+
+const char *s2s_trust_lack(enum trust reached, const char *why,
+			   char text[TRUST_LACK_MAX])
+{
+	static const char *const plain[] = {
+		[TRUST_PERMISSIVE] = "nobody confirmed who it is",
+		[TRUST_VERIFIED] = "it is not encrypted",
+		[TRUST_ENCRYPTED] = "it shows no valid certificate",
+	};
+
+	if (reached == TRUST_TRUSTED)
+		return NULL;
+	if (reached != TRUST_ENCRYPTED || !why || !*why)
+		why = plain[reached];
+	snprintf(text, TRUST_LACK_MAX, "%s: %s", trust_names[reached + 1],
+		 why);
+	return text;
+}
+
+void s2s_trust_trial(struct s2s *s2s, enum s2s_direction direction,
+		     const char *local, const char *remote, enum trust reached,
+		     const char *why)
+{
+	int trial = s2s->config->trial;
+	char text[TRUST_LACK_MAX];
+
+	if ((int)reached >= trial)
+		return;
+	s2s->stats.trial_failed[direction]++;
+	log_notice(s2s->log, "trust.trial",
+		   LOG_S("direction", direction == S2S_IN ? "in" : "out"),
+		   LOG_S("local", local), LOG_S("remote", remote),
+		   LOG_S("reached", trust_names[reached]),
+		   LOG_S("tried", trust_names[trial]),
+		   LOG_S("lacks", s2s_trust_lack(reached, why, text)));
 }

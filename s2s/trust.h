@@ -10,7 +10,8 @@
 #include "s2s/s2s.h"
 #include "util/net/conn.h"
 
-#define TRUST_WHY_MAX 160
+#define TRUST_WHY_MAX  160
+#define TRUST_LACK_MAX (TRUST_WHY_MAX + 32)
 
 struct s2s_policy {
 	enum trust required;
@@ -31,5 +32,16 @@ struct s2s_policy s2s_policy(const struct s2s *s2s, const char *local,
 bool s2s_is_identified(const struct conn *conn,
 		       const struct s2s_policy *policy, const char *remote,
 		       const struct s2s_dane *dane, char why[TRUST_WHY_MAX]);
+
+/* Which level was not reached and why, as text: "trusted: its certificate has
+ * expired"; NULL: none. `why` is what s2s_is_identified() said. */
+const char *s2s_trust_lack(enum trust reached, const char *why,
+			   char text[TRUST_LACK_MAX]);
+
+/* A pair was accepted with this level: tells what a stricter one, which the
+ * configuration tries out, would have done. */
+void s2s_trust_trial(struct s2s *s2s, enum s2s_direction direction,
+		     const char *local, const char *remote, enum trust reached,
+		     const char *why);
 
 #endif
