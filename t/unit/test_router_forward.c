@@ -259,8 +259,9 @@ static void test_bad_envelopes(void **state)
 		  "<a/></link:route>", "invalid-from" },
 		{ "<link:route xmlns='jabber:client' at='sm-1' from='c2s-1' "
 		  "epoch='" E1 "' n='1'><a/></link:route>", "invalid-from" },
-		{ "<link:route to='a@example.org' at='sm-2' from='sm-1' "
-		  "trust='trusted' n='1'><a/></link:route>", "invalid-from" },
+		{ "<link:route xmlns='jabber:client' at='sm-1' from='c2s-1' "
+		  "epoch='" E3 "' n='1' trust='trusted'><a/></link:route>",
+		  "invalid-from" },
 		{ "<link:ack at='sm-1' from='sm-2' for='" E1 "' epoch='" E3
 		  "' n='1'/>", "invalid-from" },
 		{ "<link:route xmlns='jabber:client' at='sm-1'><a/>"
