@@ -57,7 +57,7 @@ struct s2s_connect {
 	bool insecure;	   /* one of these answers was not proved */
 	bool none_offered; /* a "." target */
 	bool bogus;
-	struct target targets[TARGETS_MAX];
+	struct target *targets; /* few have many */
 	size_t target_count, target; /* the one being looked up or tried */
 	struct resolver_query *a, *aaaa, *tlsa;
 	char addresses[ADDRESSES_MAX][RESOLVER_ADDRESS_MAX + 10];
@@ -113,6 +113,7 @@ void s2s_connect_free(struct s2s_connect **connect)
 	resolver_cancel(&c->tlsa);
 	for (size_t i = 0; i < c->target_count; i++)
 		s2s_dane_free(&c->targets[i].dane);
+	mem_free(c->targets);
 	give_up_attempts(c);
 	timer_stop(&c->timer);
 	loop_defer_cancel(c->s2s->loop, &c->deferred);
@@ -363,7 +364,10 @@ static struct target *add_target(struct s2s_connect *c, const char *host,
 	/* Whoever has more than that does not need the last one. */
 	if (c->target_count == TARGETS_MAX)
 		c->target_count--;
+	c->targets = mem_realloc(c->targets, c->target_count + 1,
+				 sizeof(*c->targets));
 	target = &c->targets[c->target_count++];
+	memset(target, 0, sizeof(*target));
 	str_copy(target->host, sizeof(target->host), host);
 	target->port = port;
 	target->direct = direct;
