@@ -116,6 +116,20 @@ bool ctl_call_serves(const struct ctl_call *call, const char *domain,
 	return false;
 }
 
+const char *ctl_call_kind_of(const struct ctl_call *call, const char *domain)
+{
+	const struct member *list;
+	size_t count = 0;
+
+	list = members_get(link_members(call->link), domain, &count);
+	return count > 0 ? list[0].kind : NULL;
+}
+
+const char *ctl_call_owner(const struct ctl_call *call, const char *address)
+{
+	return link_owner(call->link, address);
+}
+
 bool ctl_call_is_router(const struct ctl_call *call, const char *instance)
 {
 	const char *router;

@@ -525,6 +525,8 @@ const struct ctl_command ctl_commands[] = {
 	  "streams with other servers" },
 	{ "access list", "", 0, 0, access_list,
 	  "rules about who may talk to whom, and what they did" },
+	{ "explain", "FROM TO [STANZA] [NAMESPACE]", 2, 4, ctl_explain,
+	  "what would become of a stanza, and why" },
 	{ "status", "", 0, 0, status, "each link of each router" },
 	{ "cluster", "", 0, 0, ctl_cluster, "each role, and who serves what" },
 	{ "show", "INSTANCE...", 1, -1, role_show, "the state of roles" },

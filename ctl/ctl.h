@@ -100,6 +100,9 @@ int ctl_restart(struct ctl *ctl);
 /* ctl/cluster.c */
 int ctl_cluster(struct ctl *ctl);
 
+/* ctl/explain.c: what would become of a stanza. */
+int ctl_explain(struct ctl *ctl);
+
 /* ctl/cli.c: main() in all but name. */
 int ctl_main(int argc, char *argv[]);
 
@@ -155,6 +158,11 @@ int ctl_call_gone(struct ctl_call *call, const char *kind);
 /* Whether a role of the kind serves the domain; a complaint if not. */
 bool ctl_call_serves(const struct ctl_call *call, const char *domain,
 		     const char *kind);
+
+/* The kind of who serves a domain, and the instance that an address is routed
+ * to; NULL: none. */
+const char *ctl_call_kind_of(const struct ctl_call *call, const char *domain);
+const char *ctl_call_owner(const struct ctl_call *call, const char *address);
 
 /* Whether a router that is connected has this name. */
 bool ctl_call_is_router(const struct ctl_call *call, const char *instance);

@@ -5,6 +5,7 @@
 #include "util/role/command.h"
 
 #include "config.h"
+#include "s2s/explain.h"
 #include "s2s/management.h"
 #include "s2s/remote.h"
 #include "s2s/s2s.h"
@@ -137,6 +138,7 @@ static const struct command commands[] = {
 	{ "status", status, true },
 	{ "s2s.list", list, true },
 	{ "access.list", access_list, true },
+	{ "explain", s2s_explain, true },
 	{ .name = NULL },
 };
 

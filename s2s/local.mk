@@ -14,6 +14,7 @@ s2s_libs2s_a_SOURCES = \
 	s2s/dane.c s2s/dane.h \
 	s2s/dialback.c s2s/dialback.h \
 	s2s/dialback_key.c s2s/dialback_key.h \
+	s2s/explain.c s2s/explain.h \
 	s2s/incoming.c s2s/incoming.h \
 	s2s/local.c s2s/local.h \
 	s2s/management.c s2s/management.h \

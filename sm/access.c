@@ -24,9 +24,8 @@ static bool is_here(const struct sm *sm, const struct jid *jid)
 	       count > 0;
 }
 
-/* With the own account, with the own server: no rule means these. */
-static bool is_own(const struct sm *sm, const struct jid *from,
-		   const struct jid *to)
+bool sm_access_is_own(const struct sm *sm, const struct jid *from,
+		      const struct jid *to)
 {
 	if (jid_same_bare(from, to))
 		return true;
@@ -112,7 +111,7 @@ bool sm_access_pass(struct sm *sm, const struct stanza *stanza,
 	struct access_query query;
 
 	*need = -1;
-	if (access_is_empty(sm->access) || is_own(sm, from, to))
+	if (access_is_empty(sm->access) || sm_access_is_own(sm, from, to))
 		return true;
 	sm_access_query(sm, &query, from, to, trust);
 	access_query_read(&query, stanza->root);
@@ -135,7 +134,7 @@ static bool may_subscribe(struct sm *sm, const struct stanza *stanza,
 	sm_access_query(sm, &query, from, to, TRUST_TRUSTED);
 	access_query_read(&query, stanza->root);
 	/* What is allowed is counted on its way out. */
-	return is_own(sm, from, to) ||
+	return sm_access_is_own(sm, from, to) ||
 	       access_find(sm->access, &query).allowed ||
 	       sm_access_pass(sm, stanza, from, to, TRUST_TRUSTED, &need);
 }

@@ -8,6 +8,10 @@
 #include "sm/sm.h"
 #include "util/role/access.h"
 
+/* With the own account, with the own server: no rule is about these. */
+bool sm_access_is_own(const struct sm *sm, const struct jid *from,
+		      const struct jid *to);
+
 /* Fills a query but for what the stanza is. `trust`: of the stream that it
  * came in on; TRUST_TRUSTED for what did not come from another server. */
 void sm_access_query(struct sm *sm, struct access_query *query,

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "sm/domain.h"
+#include "sm/explain.h"
 #include "sm/session.h"
 #include "sm/stamp.h"
 #include "util/base/mem.h"
@@ -197,6 +198,7 @@ static const struct command commands[] = {
 	{ "status", status, true },
 	{ "storage.status", storage_status, true },
 	{ "access.list", access_list, true },
+	{ "explain", sm_explain, true },
 	{ .name = NULL },
 };
 

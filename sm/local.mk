@@ -44,6 +44,7 @@ sm_libsm_a_SOURCES += sm/ticket.c sm/ticket.h
 sm_libsm_a_SOURCES += sm/route.c sm/route.h
 sm_libsm_a_SOURCES += sm/route_undelivered.c
 sm_libsm_a_SOURCES += sm/access.c sm/access.h
+sm_libsm_a_SOURCES += sm/explain.c sm/explain.h
 sm_libsm_a_SOURCES += sm/task.c
 sm_libsm_a_SOURCES += sm/copies.c sm/copies.h
 sm_libsm_a_SOURCES += sm/module.c sm/module.h

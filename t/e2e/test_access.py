@@ -366,3 +366,111 @@ def test_metrics(world):
     samples = a.metrics(port)
     assert samples['chappe_access_denied_total{rule="no evil"}'] == 1
     assert samples['chappe_access_matched_total{rule="no evil"}'] == 1
+
+
+# -- explain ------------------------------------------------------------------
+
+
+def explain(server, *words):
+    """By what they are about: the texts, and the whole rows."""
+    rows = json.loads(server.ctl("--json", "explain", *words).stdout)
+    texts = {}
+    for row in rows:
+        texts.setdefault(row["about"], []).append(row["text"])
+    return texts, rows
+
+
+def test_explain(running):
+    a, b = running.a, running.b
+    change(a, {
+        "boss": {"who": ["bob@a.example"], "direction": "in",
+                 "what": ["message"], "text": "write to the office"},
+        "sure": {"whom": ["b.example"], "action": "allow",
+                 "trust": "trusted"},
+        "rest": {"whom": ["outside"], "what": ["iq"],
+                 "namespace": ["jabber:iq:*"]}})
+    path = a.conf_path
+    line = 1 + path.read_text().splitlines().index('access "boss" {')
+    texts, rows = explain(a, "alice@a.example", "bob@a.example", "message")
+    assert texts["rule"] == [f'denied by rule "boss" ({path}:{line}): '
+                             "not-allowed, write to the office"]
+    assert texts["from"] == ["alice@a.example is of this server, on sm-1"]
+    assert "bob@a.example has an account here" in texts["account"]
+    rule = next(row for row in rows if row["about"] == "rule")
+    assert (rule["action"], rule["rule"], rule["condition"]) == (
+        "deny", "boss", "not-allowed")
+    # Another server, before anything was sent there.
+    texts, rows = explain(a, "alice@a.example", "bob@b.example")
+    assert texts["to"] == [
+        "bob@b.example is of another server, reached from s2s-1"]
+    assert texts["rule"][0].startswith('allowed by rule "sure"')
+    assert texts["rule"][0].endswith("if the other server is trusted")
+    assert texts["trust"] == ["b.example must be trusted (section s2s)"]
+    assert texts["route"] == ["not connected; the first stanza goes by the "
+                              "SRV records of b.example"]
+    with client(a, "alice") as alice, client(b, "bob") as bob:
+        talk(alice, bob)
+        texts, rows = explain(a, "alice@a.example", "bob@b.example")
+        assert any(text.startswith("the stream out has reached trusted")
+                   for text in texts["trust"])
+        assert texts["route"] == [
+            "open by the SRV records of b.example; 0 wait"]
+        assert any(alice.jid in text and "c2s-1" in text
+                   for text in texts["client"])
+        # What comes in.
+        texts, rows = explain(a, "bob@b.example", "alice@a.example")
+        assert texts["rule"][0].startswith('allowed by rule "sure"')
+        assert alice.jid in texts["client"][0]
+    # A person reads the same.
+    text = a.ctl("explain", "alice@a.example", "bob@b.example").stdout
+    assert re.search(r'^rule +allowed by rule "sure".* \[sm-1\]$', text, re.M)
+
+
+def test_explain_what_is_not_there(running):
+    a = running.a
+    change(a, {"rest": {"whom": ["outside"], "what": ["iq"],
+                        "namespace": ["jabber:iq:*"]}})
+    texts, _ = explain(a, "nobody@a.example", "eve@dead.example", "iq",
+                       "jabber:iq:version")
+    assert texts["rule"][0].startswith('denied by rule "rest"')
+    assert texts["account"] == ["nobody@a.example has no account"]
+    texts, _ = explain(a, "nobody@a.example", "eve@dead.example", "iq",
+                       "urn:xmpp:ping")
+    assert texts["rule"] == ["allowed: no rule is about this"]
+    texts, _ = explain(a, "x@dead.example", "y@other.example")
+    assert texts["rule"] == ["denied: neither address is of this server"]
+    texts, _ = explain(a, "alice@a.example", "a.example", "iq")
+    assert "own account and server" in texts["rule"][0]
+    # Why it cannot be reached.
+    with client(a, "alice") as alice:
+        bounced(alice, "eve@dead.example")
+    texts, rows = explain(a, "alice@a.example", "eve@dead.example")
+    assert "paused by the SRV records of dead.example" in texts["route"][0]
+    assert "dead.example cannot be reached" in texts["route"][0]
+    route = next(row for row in rows if row["about"] == "route")
+    assert int(route["failures"]) >= 1 and int(route["retry-ms"]) > 0
+    for words, code in ((("a@@b", "x@y"), 2),
+                        (("x@y", "x@y", "telegram"), 2)):
+        assert a.ctl("explain", *words, check=False).returncode == code
+
+
+def test_explain_a_component(world):
+    a = world.a
+    name = "echo.a.example"
+    a.components = {name: "secret"}
+    a.remotes = {"b.example": {"route": "127.0.0.1:1", "trust": "encrypted"}}
+    a.access = {"inner": {"who": [name], "whom": ["outside"]}}
+    a.start()
+    with Component(a, name, "secret"):
+        wait_for(lambda: name in a.ctl("status").stdout, 10, "the component")
+        texts, rows = explain(a, f"x@{name}", "bob@b.example")
+        assert texts["from"] == [f"x@{name} is of the component {name}"]
+        assert texts["rule"][0].startswith('denied by rule "inner"')
+        assert 'section remote "b.example"' in texts["trust"][0]
+        assert "must be encrypted" in texts["trust"][0]
+        assert "the static route 127.0.0.1:1" in texts["route"][0]
+        rule = next(row for row in rows if row["about"] == "rule")
+        assert rule["instance"] == "s2s-1"
+        texts, _ = explain(a, "alice@a.example", f"x@{name}")
+        assert texts["rule"] == ["allowed: no rule is about this"]
+        assert texts["to"] == [f"x@{name} is of the component {name}"]
