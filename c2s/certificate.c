@@ -101,7 +101,8 @@ bool c2s_certificate_offered(const struct stream *s)
 		return false;
 	conn_peer_address(s->conn, address);
 	log_info(s->c2s->log, "certificate.refused", LOG_S("session", s->id),
-		 LOG_S("address", address), LOG_S("domain", s->domain->name),
+		 LOG_S("address", address),
+		 LOG_N("port", conn_peer_port(s->conn)), LOG_S("domain", s->domain->name),
 		 LOG_S("reason", why));
 	return false;
 }

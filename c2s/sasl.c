@@ -65,6 +65,7 @@ static void log_failure(struct stream *s, const char *condition)
 	conn_peer_address(s->conn, address);
 	log_info(s->c2s->log, "auth.failed", LOG_S("session", s->id),
 		 LOG_S("address", address),
+		 LOG_N("port", conn_peer_port(s->conn)),
 		 LOG_S("domain", s->domain ? s->domain->name : NULL),
 		 LOG_S("mechanism", s->negotiation->mechanism),
 		 LOG_S("condition", condition));

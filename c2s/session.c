@@ -340,6 +340,7 @@ static void log_opened(struct stream *s)
 	conn_peer_address(s->conn, address);
 	log_info(s->c2s->log, "session.open", LOG_S("session", s->id),
 		 LOG_S("jid", buf_data(&jid)), LOG_S("address", address),
+		 LOG_N("port", conn_peer_port(s->conn)),
 		 LOG_S("tls", conn_tls_version(s->conn)),
 		 LOG_S("sm", s->session->owner));
 	buf_free(&jid);

@@ -226,7 +226,8 @@ void stream_fail_extra(struct stream *s, enum stream_error condition,
 	log_info(c2s->log, "stream.error", LOG_S("session", s->id),
 		 LOG_S("condition", word), LOG_S("text", text),
 		 LOG_S("state", states[s->state].name),
-		 LOG_S("address", address));
+		 LOG_S("address", address),
+		 LOG_N("port", conn_peer_port(s->conn)));
 	if (s->state == STATE_HANDSHAKE) {
 		/* Nothing can be said while TLS is not there. */
 		stream_set_state(s, STATE_CLOSING);
@@ -301,6 +302,7 @@ static void log_tls_failure(const struct stream *s, const char *reason)
 	conn_peer_address(s->conn, address);
 	log_info(s->c2s->log, "tls.failed", LOG_S("session", s->id),
 		 LOG_S("address", address),
+		 LOG_N("port", conn_peer_port(s->conn)),
 		 LOG_S("domain", s->domain ? s->domain->name : NULL),
 		 LOG_S("reason", reason ? reason : "connection closed"));
 }
@@ -670,7 +672,8 @@ void stream_accept(struct conn *conn, const struct admission *admission,
 		    on_timer);
 	conn_peer_address(conn, address);
 	log_debug(c2s->log, "stream.accepted", LOG_S("session", s->id),
-		  LOG_S("address", address));
+		  LOG_S("address", address),
+		  LOG_N("port", conn_peer_port(conn)));
 	if (direct)
 		conn_start_tls(conn, c2s->direct, NULL);
 }

@@ -268,7 +268,7 @@ static void exchange_message(struct exchange *exchange, const char *text)
 	exchange->state = EXCHANGE_BUSY;
 	exchange->rounds++;
 	if (exchange->rounds > (unsigned)exchange->sm->options->auth_rounds)
-		exchange_fail(exchange, FAILURE_COUNTED, "not-authorized",
+		exchange_fail(exchange, FAILURE_FREE, "not-authorized",
 			      "too many rounds");
 	else if (decode(&bytes, text, max) != 0)
 		exchange_fail(exchange, FAILURE_FREE, "incorrect-encoding",

@@ -22,6 +22,9 @@ static void plain_checked(const struct auth_result *result, void *ctx)
 		exchange_bury(exchange);
 	else if (result->status == STORAGE_OK && result->matches)
 		exchange_succeed(exchange, NULL, 0);
+	else if (result->status == STORAGE_OK && result->expired)
+		exchange_fail(exchange, FAILURE_FREE, "credentials-expired",
+			      NULL);
 	else if (result->status == STORAGE_OK ||
 		 result->status == STORAGE_NOT_FOUND)
 		plain_check(exchange);

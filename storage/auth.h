@@ -20,6 +20,9 @@ struct auth_result {
 	bool matches;		/* auth_check */
 	char **names;		/* auth_list: `count` */
 	size_t count;
+	/* auth_check, beside `matches` false: it was right once, and its time
+	 * is over. */
+	bool expired;
 };
 
 typedef void auth_done_cb(const struct auth_result *result, void *ctx);

@@ -648,3 +648,22 @@ def test_friends_do_not_notice_a_reload(chappe):
     alice.close()
     bob.close()
     assert PASSWORD not in chappe.log("c2s-1")
+
+
+def test_the_port_of_a_client(chappe):
+    """Behind one address there can be many people."""
+    with Wire(chappe) as wire:
+        port = wire.socket.getsockname()[1]
+        wire.secure()
+        assert wire.plain("alice", "wrong").tag == SASL + "failure"
+        assert wire.plain("alice").tag == SASL + "success"
+        wire.bind("test")
+        wire.send("<no-stanza xmlns='urn:x'/>")
+        wire.expect_stream_error("unsupported-stanza-type")
+
+    def lines(event):
+        return [line for line in chappe.log("c2s-1").splitlines()
+                if f" {event} " in line]
+    for event in ("auth.failed", "session.open", "stream.error"):
+        wait_for(lambda e=event: lines(e))
+        assert all(f" port={port}" in line for line in lines(event)), event

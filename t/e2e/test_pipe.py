@@ -45,6 +45,8 @@ def answer(command, user, domain, password=None):
         time.sleep(1)
     if user == "disabled":
         return "disabled"
+    if user == "expired" and command == "auth":
+        return "expired"
     if user == "broken":
         return "error the database is away"
     if command == "exists":
@@ -290,6 +292,12 @@ def test_program_says_why(tmp_path):
     with Programs(tmp_path, CHAPPE) as it:
         assert it.log_in("broken") == "temporary-auth-failure"
         assert it.logged("auth.unavailable", "the database is away")
+
+
+def test_expired_password(tmp_path):
+    with Programs(tmp_path, CHAPPE) as it:
+        assert it.log_in("expired") == "credentials-expired"
+        assert not it.logged("auth.failure")
 
 
 def test_it_dies(tmp_path):

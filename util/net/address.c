@@ -100,9 +100,11 @@ void peer_set(struct peer *peer, const struct sockaddr *from)
 		const struct sockaddr_in *in = (const void *)from;
 
 		memcpy(peer->bytes, &in->sin_addr, 4);
+		peer->port = ntohs(in->sin_port);
 	} else if (from->sa_family == AF_INET6) {
 		const struct sockaddr_in6 *in6 = (const void *)from;
 
+		peer->port = ntohs(in6->sin6_port);
 		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
 			peer->family = AF_INET;
 			memcpy(peer->bytes, in6->sin6_addr.s6_addr + 12, 4);

@@ -7,6 +7,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -32,10 +33,11 @@ int address_parse(struct address *address, const char *text, struct error *err);
 /* The length to pass to bind() and connect(). */
 socklen_t address_length(const struct address *address);
 
-/* A peer in 17 bytes. IPv4 addresses mapped into IPv6 are kept as IPv4. */
+/* A peer in 20 bytes. IPv4 addresses mapped into IPv6 are kept as IPv4. */
 struct peer {
 	unsigned char family; /* AF_UNSPEC, AF_UNIX, AF_INET, AF_INET6 */
 	unsigned char bytes[16];
+	uint16_t port;
 };
 
 void peer_set(struct peer *peer, const struct sockaddr *from);

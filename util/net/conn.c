@@ -266,6 +266,11 @@ void conn_peer_address(const struct conn *conn, char to[ADDRESS_MAX])
 	peer_format(&conn->peer, false, to);
 }
 
+unsigned conn_peer_port(const struct conn *conn)
+{
+	return conn->peer.port;
+}
+
 void conn_peer_network(const struct conn *conn, char to[ADDRESS_MAX])
 {
 	peer_format(&conn->peer, true, to);

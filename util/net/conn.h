@@ -105,6 +105,10 @@ void conn_abort(struct conn *conn, const char *reason);
 void conn_peer_address(const struct conn *conn, char to[ADDRESS_MAX]);
 void conn_peer_network(const struct conn *conn, char to[ADDRESS_MAX]);
 
+/* The port that the peer came from; 0: it has none. Behind one address there
+ * can be many customers (RFC 6302). */
+unsigned conn_peer_port(const struct conn *conn);
+
 /* Facts of the TLS session; false/NULL/-1 without one. */
 bool conn_is_secure(const struct conn *conn);
 const char *conn_tls_version(const struct conn *conn); /* "TLSv1.3" */

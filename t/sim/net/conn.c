@@ -675,6 +675,12 @@ void conn_peer_address(const struct conn *conn, char to[ADDRESS_MAX])
 	str_copy(to, ADDRESS_MAX, conn->peer);
 }
 
+unsigned conn_peer_port(const struct conn *conn)
+{
+	(void)conn;
+	return 0;
+}
+
 void conn_peer_network(const struct conn *conn, char to[ADDRESS_MAX])
 {
 	str_copy(to, ADDRESS_MAX, conn->peer);
