@@ -365,6 +365,21 @@ def check_examples():
     report("examples-chappe.conf.5", problems)
 
 
+def check_rules():
+    """Those of docs/federation.md, each alone and all together."""
+    text = (SOURCE / "docs/federation.md").read_text()
+    examples = re.findall(r"```conf\n(.*?)```", text, re.S)
+    problems = [] if examples else ["there are none"]
+    for number, example in enumerate(examples + ["".join(examples)]):
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as conf:
+            conf.write((BUILD / "etc/chappe.conf").read_text() + example)
+            conf.flush()
+            done = run(BUILD / "chappectl", "-c", conf.name, "config",
+                       "check")
+        problems += ([f"{number}: {done.stderr}"] if done.returncode else [])
+    report("examples-federation", problems)
+
+
 def check_units():
     users = dict.fromkeys(re.findall(
         r"^u (\S+)", (SOURCE / "etc/systemd/sysusers.conf").read_text(), re.M))
@@ -402,6 +417,7 @@ def check_init():
 def main():
     checks = (check_options, check_lint, check_exit_codes, check_flags,
               check_commands, check_docs, check_links, check_examples,
+              check_rules,
               check_conf, check_units, check_init)
     for check in checks:
         try:

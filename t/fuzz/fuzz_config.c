@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A configuration file: what is refused is refused with a line, and what is
- * taken is dumped, and the dump is taken as the same.
+ * taken is dumped, and the dump is taken as the same. Its access rules are
+ * compiled, and asked about a message.
  */
 #include "t/fuzz/fuzz.h"
 
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "util/base/str.h"
+#include "util/role/access.h"
 #include "util/role/config.h"
 
 struct values {
@@ -53,7 +55,8 @@ static const struct section plain = {
 	.name = "plain", .size = sizeof(struct values), .options = rows,
 };
 
-static const struct section *const sections[] = { &titled, &plain, NULL };
+static const struct section *const sections[] = { &titled, &plain,
+						  &access_section, NULL };
 
 static void require(int condition)
 {
@@ -78,6 +81,29 @@ static struct config *load(const void *data, size_t size, bool strict,
 	return config;
 }
 
+static void try_rules(const struct config *config)
+{
+	struct error err = { "" };
+	struct access *access = access_new(config, NULL, &err);
+	struct jid *from = jid_parse("alice@a.example/x");
+	struct jid *to = jid_parse("bob@b.c.example");
+	struct access_query query = { .from = from, .to = to,
+				      .from_here = true,
+				      .what = ACCESS_MESSAGE };
+	struct access_verdict verdict;
+
+	require(access || strstr(err.text, ": access "));
+	if (access) {
+		verdict = access_judge(access, &query);
+		require(verdict.allowed || verdict.rule);
+		query.to_here = true;
+		access_judge(access, &query);
+	}
+	access_free(&access);
+	jid_free(&from);
+	jid_free(&to);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct error err;
@@ -86,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!config)
 		return 0;
+	try_rules(config);
 	config_dump(config, &first);
 	config_free(&config);
 	config = load(buf_data(&first), first.len, true, &err);
