@@ -149,6 +149,11 @@ void handover_members(struct sm *sm, const char *domain)
 	if (print == settling->print)
 		return;
 	settling->print = print;
+	/* Nobody new comes to an sm that is drained. */
+	if (drain_is_on(&sm->drain)) {
+		settling_end(settling);
+		return;
+	}
 	settling->open = true;
 	timer_start(&settling->timer, sm->loop, PATIENCE, settling_late);
 	settling_check(settling);

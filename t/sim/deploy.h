@@ -36,6 +36,7 @@ struct process {
 	bool stopping;
 	bool again; /* starts again when it has ended */
 	bool out;   /* taken out for good: nothing starts it again */
+	bool drained; /* by the operator */
 	unsigned starts;
 };
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "t/sim/operator.h"
 #include "t/sim/store.h"
 #include "t/sim/stranger.h"
 #include "util/base/mem.h"
@@ -88,6 +89,18 @@ static void speed_up(struct repair *repair)
 
 	*path = repair->path;
 	path->cut = cut;
+}
+
+/* Taken back, or restarted, which ends it as well. */
+static void undrain(struct repair *repair)
+{
+	struct sim *sim = repair->faults->sim;
+
+	repair->process->drained = false;
+	operator_command(sim->operator, repair->process->name,
+			 rng_chance(&repair->faults->rng, 50) ? "undrain"
+							      : "restart",
+			 NULL, NULL);
 }
 
 static void database_back(struct repair *repair)
@@ -284,6 +297,15 @@ static void fault_stranger(struct faults *faults)
 		strangers_come(faults->sim->strangers);
 }
 
+static void drain(struct faults *faults, struct process *process)
+{
+	world_say(faults->sim->world, "fault", "%s is drained", process->name);
+	process->drained = true;
+	operator_command(faults->sim->operator, process->name, "drain", NULL,
+			 NULL);
+	repair_new(faults, undrain, 2, 60)->process = process;
+}
+
 /* Another one of the kind must be there. */
 static void fault_scale(struct faults *faults)
 {
@@ -300,10 +322,14 @@ static void fault_scale(struct faults *faults)
 		struct process *other =
 			&deployment->processes[process->kind][i];
 
-		others += other != process && !other->out;
+		others += other != process && !other->out && !other->drained;
 	}
-	if (others == 0)
+	if (others == 0 || process->drained)
 		return;
+	if (rng_chance(&faults->rng, 50)) {
+		drain(faults, process);
+		return;
+	}
 	process->out = true;
 	world_say(faults->sim->world, "fault", "%s goes", process->name);
 	if (rng_chance(&faults->rng, 50))

@@ -18,6 +18,7 @@ struct operator {
 	struct stanza_parser *parser;
 	char **routers;
 	unsigned last_id, waiting;
+	uint64_t first_asked; /* id of the first command that is waited for */
 	char **rows;
 	unsigned row_count;
 };
@@ -37,6 +38,17 @@ static void on_row(struct operator *operator, const struct element *row)
 	}
 }
 
+/* Not of a command that was only told, whose answer may never come. */
+static bool is_asked(const struct operator *operator,
+		     const struct element *root)
+{
+	const char *id = element_attr(root, "id");
+	uint64_t value;
+
+	return operator->first_asked > 0 && id &&
+	       str_to_u64(id, operator->first_asked, UINT32_MAX, &value) == 0;
+}
+
 static void received(struct link *link, const struct envelope *envelope,
 		     struct link_receipt receipt, void *ctx)
 {
@@ -47,7 +59,8 @@ static void received(struct link *link, const struct envelope *envelope,
 	link_processed(link, receipt);
 	if (!stanza)
 		return;
-	if (element_is(stanza->root, "row", NS_LINK)) {
+	if (element_is(stanza->root, "row", NS_LINK) &&
+	    is_asked(operator, stanza->root)) {
 		on_row(operator, stanza->root);
 	} else if (element_is(stanza->root, "result", NS_LINK)) {
 		const char *text = element_attr(stanza->root, "text");
@@ -56,7 +69,8 @@ static void received(struct link *link, const struct envelope *envelope,
 			  envelope->from,
 			  element_attr(stanza->root, "status"),
 			  text ? text : "");
-		operator->waiting--;
+		if (is_asked(operator, stanza->root))
+			operator->waiting--;
 	}
 	stanza_free(&stanza);
 }
@@ -69,7 +83,8 @@ static void undelivered(struct link *link, const struct envelope *envelope,
 	(void)link;
 	(void)envelope;
 	world_say(operator->sim->world, "operator", "undelivered: %s", reason);
-	operator->waiting--;
+	if (operator->waiting > 0)
+		operator->waiting--;
 }
 
 static const struct link_handlers handlers = {
@@ -169,7 +184,7 @@ void operator_command(struct operator *operator, const char *at,
 	envelope.payload_len = text.len;
 	sim_loop_enter(operator->loop);
 	if (link_send(operator->link, &envelope) == LINK_SENT)
-		operator->waiting++;
+		operator->waiting += operator->first_asked > 0;
 	else
 		world_say(operator->sim->world, "operator", "%s is not there",
 			  at);
@@ -182,6 +197,8 @@ void operator_ask_sessions(struct operator *operator, enum sim_role kind)
 	struct deployment *deployment = operator->sim->deployment;
 
 	forget_rows(operator);
+	operator->first_asked = operator->last_id + 1;
+	operator->waiting = 0;
 	for (unsigned i = 0; i < deployment->count[kind]; i++) {
 		struct process *process = &deployment->processes[kind][i];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The operator of a simulated deployment: an admin link that asks the sms for
- * their sessions.
+ * The operator of a simulated deployment: an admin link that drains roles, and
+ * asks them for their sessions.
  */
 #ifndef T_SIM_OPERATOR_H
 #define T_SIM_OPERATOR_H
@@ -25,7 +25,8 @@ unsigned operator_waiting(const struct operator *operator);
 /* The i-th row's JID, NULL: no more. */
 const char *operator_row(const struct operator *operator, unsigned i);
 
-/* Sends one command without arguments, or with one; the answer is logged. */
+/* Sends one command without arguments, or with one; the answer is logged, and
+ * before operator_ask_sessions() not waited for. */
 void operator_command(struct operator *operator, const char *at,
 		      const char *command, const char *argument,
 		      const char *value);
