@@ -62,6 +62,27 @@ void c2s_management_input(struct stream *s, const char *bytes, size_t len)
 		c2s_session_recover(s);
 }
 
+void c2s_management_state(struct stream *s, const char *bytes, size_t len)
+{
+	struct session *session = s->session;
+
+	session->inactive = is_element(bytes, len, "inactive");
+	session->stated = true;
+	if (relay_element(s, session->number, bytes, len) == LINK_NO_ROUTE)
+		c2s_session_recover(s);
+}
+
+/* The last state is the one that counts, whoever was told. */
+static void state_again(struct stream *s)
+{
+	static const char active[] = "<active xmlns='" NS_CSI "'/>";
+	static const char inactive[] = "<inactive xmlns='" NS_CSI "'/>";
+	const char *state = s->session->inactive ? inactive : active;
+
+	if (s->session->stated)
+		relay_element(s, s->session->number, state, strlen(state));
+}
+
 void c2s_management_again(struct stream *s)
 {
 	static const char r[] = "<r xmlns='" NS_SM "'/>";
@@ -72,6 +93,7 @@ void c2s_management_again(struct stream *s)
 			      strlen(session->enable));
 	if (session->asked && s->tail && s->tail->managed)
 		relay_element(s, session->number, r, sizeof(r) - 1);
+	state_again(s);
 }
 
 static bool read_h(const struct element *element, uint32_t *h)

@@ -12,6 +12,9 @@
 /* An element of the client in STATE_OPEN; <a/> was looked at before. */
 void c2s_management_input(struct stream *s, const char *bytes, size_t len);
 
+/* <active/> or <inactive/> (XEP-0352) in STATE_OPEN. */
+void c2s_management_state(struct stream *s, const char *bytes, size_t len);
+
 /* In any other state: not now. */
 void c2s_management_refuse(struct stream *s, const struct element *element);
 

@@ -143,6 +143,7 @@ static void add_session_features(const struct stream *s, struct buf *to)
 			"<session xmlns='" NS_SESSION "'><optional/></session>"
 			"<ver xmlns='" NS_ROSTER_VERSION "'/>"
 			"<sub xmlns='" NS_PRE_APPROVAL "'/>");
+	buf_add_str(to, "<csi xmlns='" NS_CSI "'/>");
 	if (domain->management)
 		buf_add_str(to, "<sm xmlns='" NS_SM "'/>");
 	if (domain->caps_node && domain->caps_ver) {

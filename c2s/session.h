@@ -30,6 +30,7 @@ struct session {
 	bool released;	   /* and did */
 	bool reopening;	   /* asked for, no answer yet */
 	bool asked;	   /* the client waits for an <a/> */
+	bool stated, inactive; /* XEP-0352: it said so */
 	char *resume;	   /* SM-ID that the client wants back; NULL */
 	char *enable;	   /* <enable/> without an answer; NULL */
 	uint64_t enable_at; /* `number` of then */

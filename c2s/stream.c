@@ -487,6 +487,16 @@ static void take_a(struct stream *s, const struct input *input)
 		take_management(s, input);
 }
 
+/* XEP-0352: has no answer, so there is nothing to refuse it with. */
+static void take_state(struct stream *s, const struct input *input)
+{
+	if (s->state == STATE_OPEN)
+		c2s_management_state(s, input->bytes, input->len);
+	else
+		stream_fail(s, STREAM_NOT_AUTHORIZED,
+			    "a state needs a bound resource");
+}
+
 static void take_bind(struct stream *s, const struct element *iq)
 {
 	if (!c2s_session_iq(s, iq))
@@ -548,6 +558,8 @@ static const struct {
 	{ NS_SM, "r", KIND_COUNT, take_management },
 	{ NS_SM, "enable", KIND_COUNT, take_management },
 	{ NS_SM, "resume", KIND_COUNT, take_resume },
+	{ NS_CSI, "active", KIND_COUNT, take_state },
+	{ NS_CSI, "inactive", KIND_COUNT, take_state },
 };
 
 static void take_element(struct stream *s, const char *bytes, size_t len)

@@ -95,3 +95,4 @@ sm_libsm_a_SOURCES += sm/modules/contact.c
 sm_libsm_a_SOURCES += sm/modules/session.c
 sm_libsm_a_SOURCES += sm/modules/blocking.c
 sm_libsm_a_SOURCES += sm/modules/carbons.c sm/modules/carbons.h
+sm_libsm_a_SOURCES += sm/modules/csi.c sm/modules/csi.h

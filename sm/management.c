@@ -386,7 +386,7 @@ static struct unacked *unacked_new(struct session *session,
 		memcpy(unacked->xml + unacked->len + 1, origin, origin_len);
 	}
 	unacked->lasting = stanza_kind(stanza) == 0 &&
-			   message_is_lasting(stanza) &&
+			   message_is_lasting(stanza->root) &&
 			   !message_forbids_store(stanza) &&
 			   !str_equal(element_attr(stanza->root, "type"),
 				      "error");

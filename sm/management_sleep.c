@@ -6,6 +6,7 @@
  * it goes elsewhere. Also the session's part of the snapshot.
  */
 #include "sm/management.h"
+#include "sm/modules/csi.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -73,6 +74,7 @@ void management_sleep(struct session *session, const char *reason,
 	waking_free(m);
 	m->asleep = true;
 	offline_asleep(session);
+	csi_asleep(session);
 	m->asked = false;
 	m->behind = false;
 	if (!m->overflow)

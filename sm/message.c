@@ -138,7 +138,7 @@ static void store(struct delivery *delivery)
 {
 	const struct stanza *stanza = delivery->stanza;
 
-	if (!message_is_lasting(stanza))
+	if (!message_is_lasting(stanza->root))
 		drop(delivery->user, stanza);
 	else if (message_forbids_store(stanza) || keep(delivery) != DONE)
 		refuse(delivery->user, stanza);
@@ -157,7 +157,7 @@ static bool queue_behind(struct delivery *delivery,
 
 	if ((type != MESSAGE_CHAT && type != MESSAGE_NORMAL) ||
 	    flooded == NULL || (session != NULL && flooded != session) ||
-	    !message_is_lasting(stanza) || message_forbids_store(stanza) ||
+	    !message_is_lasting(stanza->root) || message_forbids_store(stanza) ||
 	    keep(delivery) != DONE)
 		return false;
 	note(delivery, flooded);

@@ -58,11 +58,11 @@ enum message_fate message_fate(enum message_type type, enum message_place place,
 	return fates[place][ready][type];
 }
 
-bool message_is_lasting(const struct stanza *stanza)
+bool message_is_lasting(const struct element *message)
 {
-	const struct element *child = element_first(stanza->root);
+	const struct element *child = element_first(message);
 
-	if (element_child(stanza->root, "store", NS_HINTS) != NULL)
+	if (element_child(message, "store", NS_HINTS) != NULL)
 		return true;
 	for (; child != NULL; child = element_next(child)) {
 		if (!str_equal(child->ns, NS_CHAT_STATES) &&

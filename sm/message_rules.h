@@ -46,7 +46,7 @@ enum message_fate message_fate(enum message_type type,
 /* Whether a message that nobody can take now is worth keeping: not when it
  * says no more than that somebody is typing (XEP-0160), nor against the will
  * of its sender (XEP-0334). */
-bool message_is_lasting(const struct stanza *stanza);
+bool message_is_lasting(const struct element *message);
 bool message_forbids_store(const struct stanza *stanza);
 
 #endif

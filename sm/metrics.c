@@ -132,6 +132,12 @@ void sm_metrics(void *state, struct buf *to)
 			"Stanzas that came once more, and were dropped.",
 			stats->repeats);
 	write_reports(to, stats);
+	metrics_counter(to, "chappe_sm_csi_delayed_total",
+			"Stanzas that waited for an inactive client.",
+			stats->csi_delayed);
+	metrics_counter(to, "chappe_sm_csi_spared_total",
+			"Stanzas of these that newer ones replaced.",
+			stats->csi_spared);
 	write_auth(to, stats);
 	write_sessions(to, stats);
 	write_offline(to, stats);

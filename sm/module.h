@@ -107,6 +107,10 @@ struct sm_module {
 	/* A stanza for a user, whoever sent it, before anything else is done
 	 * with it; DONE: the module took care of it (and of its answer). */
 	enum verdict (*incoming)(struct task *task);
+	/* A stanza for a client; DONE: the module has a copy and sends it
+	 * later. */
+	enum verdict (*deliver)(struct session *session,
+				const struct stanza *stanza);
 	/* A message was given to the sessions whose `delivery` is the sm's,
 	 * stored, or both; how many others the module gave it to. Not when it
 	 * comes a second time because a client did not get it. */

@@ -22,5 +22,6 @@ extern const struct sm_module sm_module_contact;
 extern const struct sm_module sm_module_session;
 extern const struct sm_module sm_module_blocking;
 extern const struct sm_module sm_module_carbons;
+extern const struct sm_module sm_module_csi;
 
 #endif

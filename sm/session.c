@@ -9,6 +9,7 @@
 
 #include "sm/handover.h"
 #include "sm/management.h"
+#include "sm/module.h"
 #include "sm/peer.h"
 #include "sm/route.h"
 #include "util/base/mem.h"
@@ -279,12 +280,27 @@ void session_send(struct session *session, const struct stanza *stanza)
 	session_deliver(session, stanza, NULL, NULL);
 }
 
+/* True: a module sends it when it is time. */
+static bool comes_later(struct session *session, const struct stanza *stanza)
+{
+	struct sm *sm = session->sm;
+
+	for (size_t i = 0; i < sm->module_count; i++) {
+		if (sm->modules[i]->deliver != NULL &&
+		    sm->modules[i]->deliver(session, stanza) == DONE)
+			return true;
+	}
+	return false;
+}
+
 void session_deliver(struct session *session, const struct stanza *stanza,
 		     const char *origin, struct work *work)
 {
 	struct sm *sm = session->sm;
 	int kind = stanza_kind(stanza);
 
+	if (comes_later(session, stanza))
+		return;
 	if (kind >= 0)
 		sm->stats.stanzas_out[kind]++;
 	if (session->management != NULL) {

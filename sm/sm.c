@@ -11,6 +11,7 @@
 #include "sm/drain.h"
 #include "sm/handover.h"
 #include "sm/management.h"
+#include "sm/modules/csi.h"
 #include "sm/module.h"
 #include "sm/peer.h"
 #include "sm/registration.h"
@@ -63,6 +64,8 @@ static void control_received(struct sm *sm, const struct envelope *envelope,
 
 	if (control != NULL && str_equal(control->root->ns, NS_SM))
 		management_control(sm, envelope, control);
+	else if (control != NULL && str_equal(control->root->ns, NS_CSI))
+		csi_control(sm, envelope, control);
 	else if (control == NULL || !str_equal(control->root->ns, NS_LINK))
 		log_warning(sm->log, "control.malformed",
 			    LOG_S("from", envelope->from),

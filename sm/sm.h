@@ -59,6 +59,7 @@ struct sm_stats {
 	uint64_t offline_stored, offline_delivered, offline_refused;
 	uint64_t repeats;
 	uint64_t reports_spam, reports_abuse;
+	uint64_t csi_delayed, csi_spared;
 	uint64_t sessions_opened, sessions_reopened, sessions_lost;
 };
 

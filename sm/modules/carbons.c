@@ -15,7 +15,6 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
-#define NS_CARBONS "urn:xmpp:carbons:2"
 #define NS_CARBONS_RULES "urn:xmpp:carbons:rules:0"
 #define SNAPSHOT_NS "urn:chappe:snapshot:carbons"
 

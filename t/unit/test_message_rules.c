@@ -119,7 +119,7 @@ static void test_lasting(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct stanza *stanza = parse(cases[i].xml);
 
-		assert_int_equal(message_is_lasting(stanza), cases[i].lasting);
+		assert_int_equal(message_is_lasting(stanza->root), cases[i].lasting);
 		assert_int_equal(message_forbids_store(stanza),
 				 cases[i].forbids);
 		stanza_free(&stanza);

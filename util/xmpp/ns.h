@@ -43,6 +43,10 @@
 #define NS_CHAT_MARKERS "urn:xmpp:chat-markers:0"	    /* XEP-0333 */
 #define NS_HINTS "urn:xmpp:hints"			    /* XEP-0334 */
 #define NS_MUC_USER "http://jabber.org/protocol/muc#user"   /* XEP-0045 */
+#define NS_PUBSUB_EVENT "http://jabber.org/protocol/pubsub#event" /* 0060 */
+#define NS_CARBONS "urn:xmpp:carbons:2"			    /* XEP-0280 */
+#define NS_CSI "urn:xmpp:csi:0"				    /* XEP-0352 */
+#define NS_STANZA_ID "urn:xmpp:sid:0"			    /* XEP-0359 */
 #define NS_SM "urn:xmpp:sm:3"				    /* XEP-0198 */
 #define NS_DIALBACK "jabber:server:dialback"		    /* XEP-0220 */
 #define NS_DIALBACK_FEATURE "urn:xmpp:features:dialback"
