@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -68,6 +69,8 @@ struct s2s_connect {
 	unsigned running; /* attempts */
 	struct timer timer;
 	struct deferred deferred;
+	bool address_insecure; /* one of the answers about the target's */
+	char canonical[RESOLVER_NAME_MAX]; /* its name after CNAMEs */
 	bool unusable; /* the target, whatever its addresses */
 	bool absent;
 	char why[WHY_MAX];
@@ -228,12 +231,17 @@ static void interleave(struct s2s_connect *c)
 }
 
 static void addresses_known(struct s2s_connect *c);
+static void ask_tlsa(struct s2s_connect *c, const char *host);
 
 static void looked_up(struct s2s_connect *c,
 		      const struct resolver_answer *answer, char (*to)[46],
 		      size_t *count)
 {
+	c->address_insecure = c->address_insecure || !answer->secure;
 	if (answer->status == RESOLVER_OK) {
+		if (answer->name)
+			str_copy(c->canonical, sizeof(c->canonical),
+				 answer->name);
 		for (size_t i = 0;
 		     i < answer->count && *count < ADDRESSES_MAX; i++)
 			str_copy(to[(*count)++], RESOLVER_ADDRESS_MAX,
@@ -244,7 +252,17 @@ static void looked_up(struct s2s_connect *c,
 	} else if (*count == 0 && !c->v4_count && !c->v6_count) {
 		str_copy(c->why, sizeof(c->why), answer->why);
 	}
-	addresses_known(c);
+	if (c->a || c->aaaa)
+		return;
+	/* RFC 7673 section 3.3: without secure addresses there is no use in
+	 * asking; names that aliases lead to come first (RFC 7671 section
+	 * 7). */
+	if (c->targets[c->target].secure && !c->address_insecure &&
+	    (c->v4_count > 0 || c->v6_count > 0))
+		ask_tlsa(c, c->canonical[0] ? c->canonical
+					    : c->targets[c->target].host);
+	else
+		addresses_known(c);
 }
 
 static void addresses_known(struct s2s_connect *c)
@@ -278,6 +296,18 @@ static void on_aaaa(const struct resolver_answer *answer, void *ctx)
 	looked_up(c, answer, c->v6, &c->v6_count);
 }
 
+/* Whether the target's addresses stand under another name. */
+static bool is_alias(const struct s2s_connect *c)
+{
+	size_t len = strlen(c->canonical);
+
+	if (len > 0 && c->canonical[len - 1] == '.')
+		len--;
+	return len > 0 && (strlen(c->targets[c->target].host) != len ||
+			   strncasecmp(c->canonical,
+				       c->targets[c->target].host, len) != 0);
+}
+
 /* RFC 7673 section 3.4: when it cannot be known whether there are such
  * records, the server must not be used. */
 static void on_tlsa(const struct resolver_answer *answer, void *ctx)
@@ -293,14 +323,20 @@ static void on_tlsa(const struct resolver_answer *answer, void *ctx)
 				 ? "DNSSEC finds its TLSA records forged"
 				 : "its TLSA records cannot be had");
 	}
-	c->targets[c->target].dane = s2s_dane_new(answer);
+	if (answer->status == RESOLVER_NOT_FOUND && is_alias(c)) {
+		c->canonical[0] = '\0';
+		ask_tlsa(c, c->targets[c->target].host);
+		return;
+	}
+	c->targets[c->target].dane =
+		s2s_dane_new(answer, c->targets[c->target].host);
 	addresses_known(c);
 }
 
-static void ask_tlsa(struct s2s_connect *c)
+static void ask_tlsa(struct s2s_connect *c, const char *host)
 {
-	const struct target *target = &c->targets[c->target];
-	char *name = mem_printf("_%u._tcp.%s", target->port, target->host);
+	char *name = mem_printf("_%u._tcp.%s", c->targets[c->target].port,
+				host);
 
 	c->tlsa = resolver_ask(c->s2s->resolver, name, RESOLVER_TLSA, on_tlsa,
 			       c);
@@ -316,6 +352,8 @@ static void look_up(struct s2s_connect *c)
 {
 	const char *host = c->targets[c->target].host;
 
+	c->address_insecure = false;
+	c->canonical[0] = '\0';
 	if (strchr(host, ':')) {
 		str_copy(c->v6[c->v6_count++], RESOLVER_ADDRESS_MAX, host);
 	} else if (is_ipv4(host)) {
@@ -325,8 +363,6 @@ static void look_up(struct s2s_connect *c)
 				    c);
 		c->aaaa = resolver_ask(c->s2s->resolver, host, RESOLVER_AAAA,
 				       on_aaaa, c);
-		if (c->targets[c->target].secure)
-			ask_tlsa(c);
 		return;
 	}
 	c->absent = false;

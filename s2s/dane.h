@@ -9,16 +9,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/net/conn.h"
+
 struct resolver_answer;
 struct s2s_dane;
 
-/* The usable records of an answer, copied; NULL: it has none, or is not
- * secure. */
-struct s2s_dane *s2s_dane_new(const struct resolver_answer *answer);
+/* The usable records of an answer about a server's host, copied; NULL: it has
+ * none, or is not secure. */
+struct s2s_dane *s2s_dane_new(const struct resolver_answer *answer,
+			      const char *host);
 void s2s_dane_free(struct s2s_dane **dane);
 
-/* Whether one of them announces the certificate (DER). */
-bool s2s_dane_matches(const struct s2s_dane *dane, const void *der,
-		      size_t len);
+/* Whether one of them announces what the peer of a connection showed, and that
+ * is for the domain or for the server's host, where names count (RFC 7673
+ * section 4.2). */
+bool s2s_dane_matches(const struct s2s_dane *dane, const struct conn *conn,
+		      const char *domain);
 
 #endif

@@ -91,7 +91,7 @@ bool s2s_is_identified(const struct conn *conn,
 	}
 	if (is_pinned(policy, der, len))
 		return true;
-	if (dane && s2s_dane_matches(dane, der, len))
+	if (dane && s2s_dane_matches(dane, conn, remote))
 		return true;
 	if (dane) {
 		str_copy(why, TRUST_WHY_MAX,

@@ -413,6 +413,53 @@ def test_another_certificate_than_dnssec_announces(world):
             "certificate is not the one that its DNS announces")
 
 
+def announced(world, usage, issuer, name=None, with_chain=True, valid=False):
+    """Two Chappes; b shows a certificate with its issuer, and DNSSEC announces
+    that issuer (usages 0, 2) or the certificate (1)."""
+    signed = Signed(world, {"b.example": None})
+    a, b = signed.servers
+    authority = world.authority if valid else world.others
+    chain, key = authority.issue(name or "b.example")
+    whole = world.folder / "whole.pem"
+    whole.write_text(chain.read_text() + (
+        issuer.certificate.read_text() if with_chain else ""))
+    b.certificates[b.domain] = whole, key
+    signed.names.stop()
+    signed.names.tlsa(b.domain, (b.s2s_port, b.s2s_tls_port),
+                      chain if usage == 1 else issuer.certificate,
+                      usage=usage)
+    for path in signed.names.folder.iterdir():
+        if path.is_file() and path.name != "anchor":
+            path.unlink()
+    signed.names.start()
+    signed.start()
+    return a, b
+
+
+@pytest.mark.parametrize("usage", [0, 1, 2])
+def test_dnssec_announces_who_issues(world, usage):
+    issuer = world.others if usage == 2 else world.authority
+    a, b = announced(world, usage, issuer, valid=usage != 2)
+    with Wire(a, 20).login("alice") as alice, \
+            Wire(b, 20).login("bob") as bob:
+        bob.send("<presence/>")
+        alice.message(bob.jid, "by DNSSEC")
+        bob.expect_message("by DNSSEC")
+    row = rows(a).get("both") or rows(a)["out"]
+    assert row["trust"] == "trusted"
+
+
+@pytest.mark.parametrize("usage,name", [(0, None), (1, None),
+                                        (2, "c.example")])
+def test_dnssec_announces_and_more_is_needed(world, usage, name):
+    """Usages 0 and 1 want a valid certificate as well, 2 the right name."""
+    a, _ = announced(world, usage, world.others, name)
+    with Wire(a, 20).login("alice") as alice:
+        assert bounced(alice, "bob@b.example")[1] == (
+            "b.example cannot be trusted: its certificate is not the one "
+            "that its DNS announces")
+
+
 def test_nothing_is_announced(world):
     a, b = Signed(world, {"b.example": None}).start()
     with Wire(a, 20).login("alice") as alice:

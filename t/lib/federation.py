@@ -538,7 +538,7 @@ class SignedNames:
             self.records.append(f"_xmpps-server._tcp.{name} SRV 1 0 "
                                 f"{direct_port} host.{name}")
 
-    def tlsa(self, domain, ports, certificate, selector=1):
+    def tlsa(self, domain, ports, certificate, selector=1, usage=3):
         """Announces the key of a certificate (or with selector 0 itself)."""
         pem = subprocess.run(["openssl", "x509", "-in", certificate,
                               "-outform", "DER"], check=True,
@@ -548,7 +548,7 @@ class SignedNames:
         for port in ports:
             self.records.append(
                 f"_{port}._tcp.host.{domain.removesuffix('.example')} "
-                f"TLSA 3 {selector} 1 {digest}")
+                f"TLSA {usage} {selector} 1 {digest}")
 
     def _run(self, *words):
         return subprocess.run([*map(str, words)], check=True,

@@ -17,6 +17,8 @@
 #include <gnutls/abstract.h>
 #include <gnutls/x509.h>
 
+#include "util/net/tlsa.h"
+
 #define NAMES_MAX 4
 
 enum kind { NONE, DNS, EMAIL, URI, XMPP, SRV, COMMON };
@@ -165,33 +167,42 @@ static void test_announced(void **state)
 {
 	const struct name names[NAMES_MAX] = { { DNS, "b.example" } };
 	gnutls_datum_t der = make(names);
+	struct certificate_chain chain = { .count = 1 };
+	const struct certificate_chain none = { .count = 0 };
 	unsigned char sum[64];
 	size_t len = sizeof(sum);
-	struct tlsa tlsa = { 3, 0, 0, der.data, der.size };
+	struct tlsa tlsa = { TLSA_DANE_EE, 0, 0, der.data, der.size };
 
 	(void)state;
-	assert_true(certificate_is_announced(der.data, der.size, &tlsa));
+	chain.at[0].der = der.data;
+	chain.at[0].len = der.size;
+	assert_true(tlsa_matches(&tlsa, &chain, false));
+	assert_false(tlsa_matches(&tlsa, &none, true));
 	tlsa.len--;
-	assert_false(certificate_is_announced(der.data, der.size, &tlsa));
+	assert_false(tlsa_matches(&tlsa, &chain, false));
 	gnutls_fingerprint(GNUTLS_DIG_SHA512, &der, sum, &len);
-	tlsa = (struct tlsa){ 3, 0, 2, sum, 64 };
-	assert_true(certificate_is_announced(der.data, der.size, &tlsa));
+	tlsa = (struct tlsa){ TLSA_DANE_EE, 0, 2, sum, 64 };
+	assert_true(tlsa_matches(&tlsa, &chain, false));
 	tlsa.len = 63;
-	assert_false(certificate_is_announced(der.data, der.size, &tlsa));
+	assert_false(tlsa_matches(&tlsa, &chain, false));
 	len = sizeof(sum);
 	gnutls_x509_privkey_get_key_id(key, GNUTLS_KEYID_USE_SHA256, sum,
 				       &len);
-	tlsa = (struct tlsa){ 3, 1, 1, sum, 32 };
-	assert_true(certificate_is_announced(der.data, der.size, &tlsa));
+	tlsa = (struct tlsa){ TLSA_DANE_EE, 1, 1, sum, 32 };
+	assert_true(tlsa_matches(&tlsa, &chain, false));
+	tlsa.usage = TLSA_PKIX_EE;
+	assert_false(tlsa_matches(&tlsa, &chain, false));
+	assert_true(tlsa_matches(&tlsa, &chain, true));
+	/* It is nobody's authority. */
+	tlsa.usage = TLSA_PKIX_TA;
+	assert_false(tlsa_matches(&tlsa, &chain, true));
+	tlsa.usage = TLSA_DANE_TA;
+	assert_false(tlsa_matches(&tlsa, &chain, true));
+	tlsa.usage = TLSA_DANE_EE;
 	sum[31] ^= 1;
-	assert_false(certificate_is_announced(der.data, der.size, &tlsa));
-	sum[31] ^= 1;
-	for (unsigned char usage = 0; usage < 3; usage++) {
-		tlsa.usage = usage;
-		assert_false(tlsa_is_usable(&tlsa));
-		assert_false(certificate_is_announced(der.data, der.size,
-						      &tlsa));
-	}
+	assert_false(tlsa_matches(&tlsa, &chain, true));
+	tlsa.usage = 4;
+	assert_false(tlsa_is_usable(&tlsa));
 	gnutls_free(der.data);
 }
 

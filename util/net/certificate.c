@@ -223,64 +223,6 @@ void certificate_person(const void *der, size_t len,
 	gnutls_x509_crt_deinit(certificate);
 }
 
-/* -- DANE ----------------------------------------------------------------- */
-
-#define USAGE_EE	3
-#define SELECTOR_CERT	0
-#define SELECTOR_KEY	1
-#define MATCHING_FULL	0
-#define MATCHING_SHA256 1
-#define MATCHING_SHA512 2
-
-bool tlsa_is_usable(const struct tlsa *tlsa)
-{
-	return tlsa->usage == USAGE_EE && tlsa->selector <= SELECTOR_KEY &&
-	       tlsa->matching <= MATCHING_SHA512 && tlsa->len > 0;
-}
-
-static bool matches(const struct tlsa *tlsa, const void *bytes, size_t len)
-{
-	unsigned char sum[DIGEST_MAX];
-	enum digest digest = tlsa->matching == MATCHING_SHA256 ? DIGEST_SHA256
-							       : DIGEST_SHA512;
-
-	if (tlsa->matching == MATCHING_FULL)
-		return tlsa->len == len && memcmp(tlsa->data, bytes, len) == 0;
-	crypto_digest(digest, bytes, len, sum);
-	return tlsa->len == digest_size(digest) &&
-	       memcmp(tlsa->data, sum, tlsa->len) == 0;
-}
-
-static bool key_matches(const struct tlsa *tlsa, const void *der, size_t len)
-{
-	gnutls_x509_crt_t certificate = import(der, len);
-	gnutls_datum_t info = { 0 };
-	gnutls_pubkey_t key;
-	bool same = false;
-
-	if (!certificate)
-		return false;
-	if (gnutls_pubkey_init(&key) == 0) {
-		same = gnutls_pubkey_import_x509(key, certificate, 0) == 0 &&
-		       gnutls_pubkey_export2(key, GNUTLS_X509_FMT_DER,
-					     &info) == 0 &&
-		       matches(tlsa, info.data, info.size);
-		gnutls_pubkey_deinit(key);
-	}
-	gnutls_free(info.data);
-	gnutls_x509_crt_deinit(certificate);
-	return same;
-}
-
-bool certificate_is_announced(const void *der, size_t len,
-			      const struct tlsa *tlsa)
-{
-	if (!tlsa_is_usable(tlsa))
-		return false;
-	return tlsa->selector == SELECTOR_CERT ? matches(tlsa, der, len)
-					       : key_matches(tlsa, der, len);
-}
-
 /* -- pins ----------------------------------------------------------------- */
 
 int certificate_pin(const void *der, size_t len,

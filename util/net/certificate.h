@@ -30,21 +30,15 @@ void certificate_person(const void *der, size_t len,
  * counts, the common name least of all, nor a name with a NUL in it. */
 bool certificate_is_for(const void *der, size_t len, const char *domain);
 
-/* A TLSA record (RFC 6698 section 2.1). */
-struct tlsa {
-	unsigned char usage, selector, matching;
-	const unsigned char *data;
-	size_t len;
+#define CERTIFICATE_CHAIN_MAX 16
+
+struct certificate_chain { /* the peer's own first; nothing is owned */
+	size_t count;
+	struct {
+		const void *der;
+		size_t len;
+	} at[CERTIFICATE_CHAIN_MAX];
 };
-
-/* Whether the record is of a kind that is understood: DANE-EE (3), where the
- * certificate itself, or its key, is announced. */
-bool tlsa_is_usable(const struct tlsa *tlsa);
-
-/* Whether the certificate is the one that a usable record announces. Its names
- * and its time do not matter then (RFC 7671 section 5.1). */
-bool certificate_is_announced(const void *der, size_t len,
-			      const struct tlsa *tlsa);
 
 /* SHA-256 of its public key (SubjectPublicKeyInfo), in lower-case hexadecimal
  * digits. -1 when it is no certificate. */

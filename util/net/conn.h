@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "util/base/error.h"
+#include "util/net/certificate.h"
 #include "util/net/loop.h"
 #include "util/net/tls.h"
 
@@ -136,6 +137,10 @@ void conn_peer_names(const struct conn *conn,
 /* The peer's certificate as DER, whatever it is worth; NULL: none. Valid
  * during the callback in which it is asked for. */
 const void *conn_peer_certificate(const struct conn *conn, size_t *len);
+
+/* The peer's whole chain, its own certificate first, as it was sent; count 0:
+ * none. Valid as that is. */
+void conn_peer_chain(const struct conn *conn, struct certificate_chain *chain);
 
 /* Whether it was issued by one of the context's CAs and is in its time; for
  * what name is not asked. When not, `why` (of `size` bytes) says so, in words

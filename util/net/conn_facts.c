@@ -126,6 +126,21 @@ const void *conn_peer_certificate(const struct conn *conn, size_t *len)
 	return *len > 0 ? chain[0].data : NULL;
 }
 
+void conn_peer_chain(const struct conn *conn, struct certificate_chain *chain)
+{
+	gnutls_session_t session = conn_session(conn);
+	const gnutls_datum_t *list;
+	unsigned count = 0;
+
+	chain->count = 0;
+	list = session ? gnutls_certificate_get_peers(session, &count) : NULL;
+	for (unsigned i = 0;
+	     list && i < count && chain->count < CERTIFICATE_CHAIN_MAX; i++) {
+		chain->at[chain->count].der = list[i].data;
+		chain->at[chain->count++].len = list[i].size;
+	}
+}
+
 bool conn_peer_genuine(const struct conn *conn, char *why, size_t size)
 {
 	size_t len;

@@ -22,6 +22,7 @@ util_net_libnet_a_SOURCES = \
 	util/net/program.c util/net/program.h \
 	util/net/timer.c util/net/timer.h \
 	util/net/tls.c util/net/tls.h util/net/tls_session.h \
+	util/net/tlsa.c util/net/tlsa.h \
 	util/net/watch.c util/net/watch.h \
 	util/net/worker.c util/net/worker.h
 

@@ -163,6 +163,7 @@ static void judge(struct resolver_answer *answer, enum resolver_type type,
 		  const struct ub_result *result)
 {
 	answer->secure = result->secure;
+	answer->name = result->canonname;
 	answer->ttl = result->ttl > 0 ? (uint32_t)result->ttl : 0;
 	if (result->bogus) {
 		answer->status = RESOLVER_BOGUS;

@@ -63,6 +63,8 @@ struct resolver_record {
 struct resolver_answer { /* valid during the callback */
 	enum resolver_status status;
 	bool secure;	  /* DNSSEC proved it, also that there are none */
+	const char *name; /* where the records stand, after CNAMEs; may be
+			   * NULL */
 	const char *why;  /* a sentence, unless OK */
 	uint32_t ttl;	  /* seconds */
 	size_t count;
