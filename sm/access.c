@@ -65,6 +65,20 @@ void sm_access_query(struct sm *sm, struct access_query *query,
 	};
 }
 
+void sm_access_loaded(const struct sm *sm)
+{
+	const struct access_rule *rule = access_with_group(sm->access);
+	const struct sm_domain *domain, *next;
+
+	if (rule == NULL)
+		return;
+	HASH_ITER(hh, sm->domains, domain, next) {
+		if (domain->people != NULL)
+			return;
+	}
+	log_warning(sm->log, "access.no-groups", LOG_S("rule", rule->name));
+}
+
 /* -- answers ------------------------------------------------------------- */
 
 /* RFC 6121 section 3.2: no. A client of ours gets an error instead, for its

@@ -18,6 +18,10 @@ void sm_access_query(struct sm *sm, struct access_query *query,
 		     const struct jid *from, const struct jid *to,
 		     enum trust trust);
 
+/* After rules and domains were read: says so when rules name groups, and no
+ * directory tells who is in one. */
+void sm_access_loaded(const struct sm *sm);
+
 /* Whether a stanza may go on; if not, it has been counted and logged, and its
  * sender told as the rule says. `need`: what the stream that it leaves on
  * must have reached, or -1. */

@@ -267,6 +267,7 @@ static void *sm_start(struct role_env *env, struct error *err)
 		sm_free(sm);
 		return NULL;
 	}
+	sm_access_loaded(sm);
 	log_info(sm->log, "sm.start",
 		 LOG_N("domains", HASH_COUNT(sm->domains)));
 	return sm;
@@ -290,6 +291,7 @@ static int sm_reload(void *state, struct error *err)
 	access_free(&sm->access);
 	sm->access = access;
 	sm->options = options;
+	sm_access_loaded(sm);
 	sasl_push_mechanisms(sm);
 	return 0;
 }

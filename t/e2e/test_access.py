@@ -474,3 +474,10 @@ def test_explain_a_component(world):
         texts, _ = explain(a, "alice@a.example", f"x@{name}")
         assert texts["rule"] == ["allowed: no rule is about this"]
         assert texts["to"] == [f"x@{name} is of the component {name}"]
+
+
+def test_a_group_that_nobody_tells_of_is_warned_about(running):
+    a = running.a
+    change(a, {"interns": {"who": ["group:interns"], "whom": ["outside"]}})
+    wait_for(lambda: "access.no-groups rule=interns" in a.log("sm-1"), 5,
+             "the warning")

@@ -143,6 +143,7 @@ enum link_sent link_send(struct link *link, const struct envelope *envelope)
 	sent->at = mem_strdup(envelope->at);
 	sent->to = mem_strdup(envelope->to);
 	sent->session = mem_strdup(envelope->session);
+	sent->trust = mem_strdup(envelope->trust);
 	sent->xml = mem_strndup(envelope->payload, envelope->payload_len);
 	sent->control = envelope->control;
 	LL_APPEND(core->sent, sent);
@@ -271,6 +272,7 @@ static void sent_free(struct sent *sent)
 	mem_free(sent->at);
 	mem_free(sent->to);
 	mem_free(sent->session);
+	mem_free(sent->trust);
 	mem_free(sent->xml);
 	mem_free(sent);
 }
@@ -357,6 +359,15 @@ void core_stanza(struct core_world *core, const char *session, unsigned n,
 void core_route(struct core_world *core, const char *from, const char *xml)
 {
 	struct envelope envelope = { .from = from, .epoch = CORE_EPOCH };
+
+	receive(core, &envelope, xml);
+}
+
+void core_route_trusted(struct core_world *core, const char *from,
+			const char *trust, const char *xml)
+{
+	struct envelope envelope = { .from = from, .epoch = CORE_EPOCH,
+				     .trust = trust };
 
 	receive(core, &envelope, xml);
 }

@@ -17,7 +17,7 @@
 /* An envelope that the sm has sent. */
 struct sent {
 	struct sent *next;
-	char *at, *to, *session, *xml;
+	char *at, *to, *session, *trust, *xml;
 	bool control;
 };
 
@@ -56,6 +56,10 @@ void core_stanza_from(struct core_world *core, const char *from,
 
 /* A stanza from another role. */
 void core_route(struct core_world *core, const char *from, const char *xml);
+
+/* One from another server, over a stream with this trust. */
+void core_route_trusted(struct core_world *core, const char *from,
+			const char *trust, const char *xml);
 
 /* From an operator: a whole <link:command/>. */
 void core_command(struct core_world *core, const char *xml);

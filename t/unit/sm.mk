@@ -68,3 +68,10 @@ t_unit_test_route_LDADD = $(SM_LIBS) $(CMOCKA_LIBS)
 UNIT_TESTS += t/unit/test_kerberos_map
 t_unit_test_kerberos_map_SOURCES = t/unit/test_kerberos_map.c
 t_unit_test_kerberos_map_LDADD = sm/libsmoptions.a $(ROLE_LIBS) $(CMOCKA_LIBS)
+
+# It loads a driver, which uses what the test exports.
+UNIT_TESTS += t/unit/test_sm_access
+t_unit_test_sm_access_SOURCES = t/unit/test_sm_access.c $(CORE_WORLD)
+t_unit_test_sm_access_LDADD = $(SM_LIBS) $(CMOCKA_LIBS)
+t_unit_test_sm_access_LDFLAGS = $(AM_LDFLAGS) $(LDFLAGS_KEEP)
+EXTRA_t_unit_test_sm_access_DEPENDENCIES = t/drivers/people.la

@@ -555,6 +555,17 @@ const struct access_rule *access_get(const struct access *access, size_t i)
 	return i < access->count ? &access->rules[i] : NULL;
 }
 
+const struct access_rule *access_with_group(const struct access *access)
+{
+	for (size_t i = 0; i < access->count; i++) {
+		const struct access_rule *rule = &access->rules[i];
+
+		if (rule->who.group_count || rule->whom.group_count)
+			return rule;
+	}
+	return NULL;
+}
+
 uint64_t access_unmatched(const struct access *access)
 {
 	return access->unmatched;

@@ -108,6 +108,9 @@ void access_text(const struct access_verdict *verdict, char *to, size_t size);
 /* The i-th rule in the order of the file; NULL: no more. */
 const struct access_rule *access_get(const struct access *access, size_t i);
 
+/* The first rule that names a group; NULL: none does. */
+const struct access_rule *access_with_group(const struct access *access);
+
 /* Stanzas that no rule matched. */
 uint64_t access_unmatched(const struct access *access);
 
