@@ -47,6 +47,7 @@ static void usage(FILE *to)
 	      "  --domain NAME     of `db` and `import`: only this domain,\n"
 	      "  --user JID        only this account,\n"
 	      "  --storage NAME    in this section storage,\n"
+	      "  --output FILE     written to a file, not imported,\n"
 	      "  --dry-run         saying what would be done\n"
 	      "  -V, -h            version, this text\n",
 	      to);

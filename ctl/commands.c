@@ -550,5 +550,7 @@ const struct ctl_command ctl_commands[] = {
 	  "everybody's data as XEP-0227" },
 	{ "db import", "[FILE...]", 0, -1, ctl_db,
 	  "add accounts from such files" },
+	{ "import jabberd2", "SOURCE", 1, 1, ctl_db,
+	  "add accounts from a database of jabberd2" },
 	{ .words = NULL }
 };

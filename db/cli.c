@@ -23,7 +23,7 @@ struct db_command {
 	const char *arguments;
 	int min, max; /* of them; max -1: any number */
 	/* What the arguments are. */
-	enum { NO_FILES, READS, WRITES } use;
+	enum { NO_FILES, READS, WRITES, SOURCE } use;
 	int (*run)(struct db *db);
 	const char *help;
 };
@@ -37,6 +37,8 @@ static const struct db_command commands[] = {
 	  "write everybody's data as XEP-0227" },
 	{ "import", "[FILE...]", 0, -1, READS, db_import,
 	  "read such files, of this server or another" },
+	{ "jabberd2", "SOURCE", 1, 1, SOURCE, db_jabberd2,
+	  "take over from a database of jabberd2" },
 	{ .word = NULL }
 };
 
@@ -63,6 +65,7 @@ static void usage(FILE *to)
 	      "  --storage NAME  this section storage, not that of a domain\n"
 	      "  --domain NAME   only this domain\n"
 	      "  --user JID      only this account\n"
+	      "  --output FILE   of jabberd2: write a file, import nothing\n"
 	      "  --dry-run       say what would be done\n"
 	      "  --json          reports as JSON\n"
 	      "  -V, -h          version, this text\n",
@@ -93,7 +96,9 @@ static int prepare(const char **value, const char *option, const char *text)
 static int long_option(struct db *db, const char *name, int argc,
 		       char *argv[])
 {
-	bool storage = str_equal(name, "storage");
+	const char **plain = str_equal(name, "storage")	 ? &db->storage
+			     : str_equal(name, "output") ? &db->output_path
+							 : NULL;
 
 	if (str_equal(name, "dry-run")) {
 		db->dry_run = true;
@@ -103,7 +108,7 @@ static int long_option(struct db *db, const char *name, int argc,
 		db->json = true;
 		return 0;
 	}
-	if (!storage && !str_equal(name, "domain") &&
+	if (plain == NULL && !str_equal(name, "domain") &&
 	    !str_equal(name, "user")) {
 		db_complain("unknown option --%s", name);
 		return -1;
@@ -112,8 +117,8 @@ static int long_option(struct db *db, const char *name, int argc,
 		db_complain("--%s wants a value", name);
 		return -1;
 	}
-	if (storage) {
-		db->storage = argv[optind++];
+	if (plain != NULL) {
+		*plain = argv[optind++];
 		return 0;
 	}
 	return prepare(str_equal(name, "user") ? &db->user : &db->domain,
@@ -179,9 +184,8 @@ static const struct db_command *find_command(struct db *db, int argc,
 
 /* -- the world ------------------------------------------------------------ */
 
-static int open_file(struct db *db, const char *path, bool writes)
+static int open_file(struct db_file *file, const char *path, bool writes)
 {
-	struct db_file *file = &db->files[db->file_count++];
 	int flags = writes ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY;
 	int fd;
 
@@ -202,6 +206,24 @@ static int open_file(struct db *db, const char *path, bool writes)
 	return -1;
 }
 
+/* A dump is a file like others, and so is what comes of it. */
+static int open_source(struct db *db)
+{
+	static const char dump[] = "mysql-dump:";
+	struct db_file output = { .stream = NULL };
+
+	db->files = mem_calloc(1, sizeof(*db->files));
+	if (str_starts(db->arguments[0], dump) &&
+	    open_file(&db->files[db->file_count++],
+		      db->arguments[0] + strlen(dump), false) < 0)
+		return -1;
+	if (db->output_path != NULL &&
+	    open_file(&output, db->output_path, true) < 0)
+		return -1;
+	db->output = output.stream;
+	return 0;
+}
+
 /* As whoever called: the files are his, and the databases are the sm's. */
 static int open_files(struct db *db, const struct db_command *command)
 {
@@ -209,14 +231,17 @@ static int open_files(struct db *db, const struct db_command *command)
 
 	if (command->use == NO_FILES)
 		return 0;
+	if (command->use == SOURCE)
+		return open_source(db);
 	while (db->arguments[count] != NULL)
 		count++;
 	db->files = mem_calloc(count + 1, sizeof(*db->files));
 	if (count == 0)
-		return open_file(db, NULL, command->use == WRITES);
+		return open_file(&db->files[db->file_count++], NULL,
+				 command->use == WRITES);
 	for (size_t i = 0; i < count; i++) {
-		if (open_file(db, db->arguments[i], command->use == WRITES) <
-		    0)
+		if (open_file(&db->files[db->file_count++], db->arguments[i],
+			      command->use == WRITES) < 0)
 			return -1;
 	}
 	return 0;
@@ -255,6 +280,9 @@ static int close_files(struct db *db, const struct db_command *command,
 			fclose(file->stream);
 	}
 	mem_free(db->files);
+	if (db->output != NULL && db->output != stdout &&
+	    fclose(db->output) != 0)
+		code = DB_FAILED;
 	return code;
 }
 

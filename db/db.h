@@ -44,6 +44,8 @@ struct db {
 		FILE *stream;
 	} *files;		/* that the command reads or writes */
 	size_t file_count;
+	const char *output_path;
+	FILE *output;		/* --output; NULL: there is none */
 	struct config *config;
 	const struct sm_options *sm;
 	struct loop *loop;
@@ -65,6 +67,7 @@ int db_migrate(struct db *db);	/* db/schema.c */
 int db_check(struct db *db);
 int db_export(struct db *db);	/* db/pie_write.c */
 int db_import(struct db *db);	/* db/pie_import.c */
+int db_jabberd2(struct db *db); /* db/jabberd2.c */
 
 /* -- db/stores.c: what the configuration names ---------------------------- */
 

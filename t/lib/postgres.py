@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.parse
 from pathlib import Path
 
 from chappe import free_port, make_certificate, wait_for
@@ -206,6 +207,11 @@ class Postgres(AsOrdinaryUser):
         quoted = {key: str(value).replace("\\", "\\\\").replace("'", "\\'")
                   for key, value in words.items()}
         return " ".join(f"{key}='{value}'" for key, value in quoted.items())
+
+    def uri(self):
+        """The same as a URI."""
+        return (f"postgresql://chappe:{urllib.parse.quote(PASSWORD)}"
+                f"@127.0.0.1:{self.port}/chappe")
 
     def psql(self, *words, user="postgres", database="postgres"):
         return [str(word) for word in (
