@@ -252,7 +252,7 @@ def check_commands():
         written[" ".join(words[:split])] = arguments_of(words[split:])
     true = {}
     for line in run(BUILD / "chappectl", "-h").stdout.splitlines():
-        found = re.match(r"  ([a-z][a-z0-9-]*(?: [a-z][a-z-]*)*)"
+        found = re.match(r"  ([a-z][a-z0-9-]*(?: [a-z][a-z0-9-]*)*)"
                          r"((?: \[?[A-Z@.\]]+)*)\s{2,}\S", line)
         if found:
             true[found[1]] = found[2].strip()
