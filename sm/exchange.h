@@ -42,6 +42,7 @@ struct exchange {
 	struct auth_request *request; /* under way */
 	size_t auth;		     /* index of the next driver to ask */
 	unsigned rounds;
+	bool disabled; /* the account; told at the end */
 	bool dead; /* goes when its request has ended */
 	const char *condition; /* FAILING */
 	struct timer timer; /* of its life; of the delay */
@@ -114,6 +115,9 @@ void exchange_succeed(struct exchange *exchange, const char *bytes,
  * NULL. */
 void exchange_succeed_known(struct exchange *exchange,
 			    const struct buf *output);
+
+/* The client has shown who it is, and that account may not be used. */
+void exchange_disabled(struct exchange *exchange);
 
 enum failure_kind {
 	FAILURE_FREE, /* not the client's guess: answered at once */

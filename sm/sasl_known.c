@@ -17,6 +17,8 @@ static void looked_up(const struct auth_result *result, void *ctx)
 	else if (result->status == STORAGE_OK)
 		exchange_succeed(exchange, buf_data(&exchange->output),
 				 exchange->output.len);
+	else if (result->status == STORAGE_NOT_FOUND && result->disabled)
+		exchange_disabled(exchange);
 	else if (result->status == STORAGE_NOT_FOUND)
 		look_up(exchange);
 	else
@@ -35,6 +37,13 @@ static void look_up(struct exchange *exchange)
 	else
 		exchange_fail(exchange, FAILURE_FREE, "not-authorized",
 			      "there is no such account");
+}
+
+/* RFC 6120 section 6.5.1. It was no guess. */
+void exchange_disabled(struct exchange *exchange)
+{
+	exchange_fail(exchange, FAILURE_FREE, "account-disabled",
+		      "this account is disabled");
 }
 
 void exchange_succeed_known(struct exchange *exchange,

@@ -25,6 +25,8 @@ static void plain_checked(const struct auth_result *result, void *ctx)
 	else if (result->status == STORAGE_OK && result->expired)
 		exchange_fail(exchange, FAILURE_FREE, "credentials-expired",
 			      NULL);
+	else if (result->status == STORAGE_OK && result->disabled)
+		exchange_disabled(exchange);
 	else if (result->status == STORAGE_OK ||
 		 result->status == STORAGE_NOT_FOUND)
 		plain_check(exchange);

@@ -197,6 +197,14 @@ static void scram_begin(struct exchange *exchange,
 	gsasl_free(output);
 }
 
+/* Only who has the right password is told. */
+static void scram_begin_disabled(struct exchange *exchange,
+				 const struct account *account)
+{
+	exchange->disabled = true;
+	scram_begin(exchange, account);
+}
+
 static void scram_lookup(struct exchange *exchange);
 
 static void scram_looked_up(const struct auth_result *result, void *ctx)
@@ -208,6 +216,8 @@ static void scram_looked_up(const struct auth_result *result, void *ctx)
 		exchange_bury(exchange);
 	else if (result->status == STORAGE_OK)
 		scram_begin(exchange, &result->account);
+	else if (result->status == STORAGE_NOT_FOUND && result->disabled)
+		scram_begin_disabled(exchange, &result->account);
 	else if (result->status == STORAGE_NOT_FOUND)
 		scram_lookup(exchange);
 	else
@@ -355,7 +365,9 @@ void scram_next(struct exchange *exchange, const char *bytes, size_t len)
 	}
 	result = gsasl_step(exchange->gsasl, bytes, len, &output,
 			    &output_len);
-	if (result == GSASL_OK)
+	if (result == GSASL_OK && exchange->disabled)
+		exchange_disabled(exchange);
+	else if (result == GSASL_OK)
 		exchange_succeed(exchange, output, output_len);
 	else
 		scram_fail(exchange, result);

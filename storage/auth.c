@@ -171,6 +171,9 @@ static void finish(struct auth_call *call, enum storage_status status)
 
 		str_copy(failure.reason, sizeof(failure.reason),
 			 result->reason);
+		failure.disabled = result->disabled;
+		if (failure.disabled)
+			failure.account = result->account;
 		result_clear(result);
 		*result = failure;
 	}
@@ -233,8 +236,8 @@ static void check_account(struct auth_call *call, bool found)
 	struct account *account = &call->request.account;
 
 	*account = call->request.result.account;
-	call->known = found && !account->disabled &&
-		      (account->sha256.rounds > 0 || account->sha1.rounds > 0);
+	call->known = found && (account->sha256.rounds > 0 ||
+				account->sha1.rounds > 0);
 	if (!call->known) {
 		memset(account, 0, sizeof(*account));
 		account->sha256.rounds = AUTH_SCRAM_ROUNDS;
@@ -296,11 +299,12 @@ void auth_request_done(struct auth_request *request,
 {
 	struct auth_call *call = call_of(request);
 	const struct auth_driver *driver = call->auth->driver;
-	bool lookup = request->op == AUTH_OP_LOOKUP ||
-		      (request->op == AUTH_OP_CHECK && driver->check == NULL);
 
-	if (lookup && status == STORAGE_OK && request->result.account.disabled)
+	if (request->op == AUTH_OP_LOOKUP && status == STORAGE_OK &&
+	    request->result.account.disabled) {
+		request->result.disabled = true;
 		status = STORAGE_NOT_FOUND;
+	}
 	if (request->op != AUTH_OP_CHECK || driver->check != NULL)
 		finish(call, status);
 	else if (call->auth->closing || call->cancelled)
@@ -379,12 +383,15 @@ static void derivation_done(struct derivation *derivation)
 	struct auth_call *call =
 		container_of(derivation, struct auth_call, derivation);
 	struct auth *auth = call->auth;
+	bool matches, disabled;
 	char *name;
 
 	if (derivation->check) {
 		mem_wipe(&call->request.result, sizeof(call->request.result));
-		call->request.result.matches = call->known &&
-					       derivation->matches;
+		matches = call->known && derivation->matches;
+		disabled = matches && call->request.account.disabled;
+		call->request.result.matches = matches && !disabled;
+		call->request.result.disabled = disabled;
 		finish(call, STORAGE_OK);
 		return;
 	}

@@ -18,6 +18,11 @@ struct auth_result {
 	char reason[160];	/* for the log, with UNAVAILABLE */
 	struct account account; /* auth_lookup */
 	bool matches;		/* auth_check */
+	/* There is such an account, and it may not be used. auth_lookup:
+	 * beside NOT_FOUND, with its keys in `account`, by which the client
+	 * has to prove who it is before it is told. auth_check: beside
+	 * `matches` false, for the right password. */
+	bool disabled;
 	char **names;		/* auth_list: `count` */
 	size_t count;
 	/* auth_check, beside `matches` false: it was right once, and its time
@@ -27,7 +32,7 @@ struct auth_result {
 
 typedef void auth_done_cb(const struct auth_result *result, void *ctx);
 
-#define AUTH_DRIVER_ABI 2
+#define AUTH_DRIVER_ABI 3
 
 /* What a driver is opened with, for one domain. All of it outlives the
  * driver, save the texts, which are valid during the call. */
@@ -90,7 +95,7 @@ void auth_close(struct auth **auth);
 void auth_cancel(struct auth_request *request);
 
 /* The SCRAM keys of a user (bare JID), those that there are. NOT_FOUND when
- * there is no such user or the account is not to be used. */
+ * there is no such user or the account is disabled. */
 struct auth_request *auth_lookup(struct auth *auth, const char *user,
 				 auth_done_cb *done, void *ctx);
 

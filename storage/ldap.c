@@ -93,6 +93,9 @@ static void checked_groups(struct ldap_membership *membership,
 	}
 	if (!member) {
 		refuse(question, "in none of allow-groups");
+	} else if (person->disabled != NULL) {
+		question->request->result.disabled = true;
+		member = false;
 	} else if (auth->cache != NULL && person->stamp != NULL &&
 		   person->account.sha256.rounds == 0 &&
 		   person->account.sha1.rounds == 0) {
@@ -131,6 +134,14 @@ static bool is_refusal(int code)
 	       code == LDAP_CONSTRAINT_VIOLATION;
 }
 
+/* Active Directory says so, in numbers of Windows (ERROR_ACCOUNT_DISABLED,
+ * ..._EXPIRED), to those who have given the right password only. */
+static bool says_disabled(const char *text)
+{
+	return strstr(text, "data 533,") != NULL ||
+	       strstr(text, "data 701,") != NULL;
+}
+
 static void bound(struct directory_operation *operation,
 		  const struct directory_answer *answer)
 {
@@ -142,6 +153,9 @@ static void bound(struct directory_operation *operation,
 	} else if (answer->status == STORAGE_OK && is_refusal(answer->code)) {
 		if (*answer->text != '\0')
 			refuse(question, answer->text);
+		question->request->result.disabled =
+			answer->code == LDAP_INVALID_CREDENTIALS &&
+			says_disabled(answer->text);
 		question_done(question, STORAGE_OK);
 	} else {
 		question_failed(question, answer);
@@ -198,6 +212,7 @@ static void cached(enum storage_status status, const struct account *account,
 
 	if (status == STORAGE_OK)
 		result->account = *account;
+	result->account.disabled = question->person.disabled != NULL;
 	if (status == STORAGE_UNAVAILABLE)
 		str_copy(result->reason, sizeof(result->reason), reason);
 	/* A user without keys is a user. */
@@ -225,12 +240,16 @@ static void looked_up_groups(struct ldap_membership *membership,
 		question_done(question, STORAGE_NOT_FOUND);
 	} else if (person->locked) {
 		/* Only a bind shows whether the lock is over. */
+		question->request->result.account.disabled =
+			person->disabled != NULL;
 		question_done(question, STORAGE_OK);
 	} else if (!keys && auth->cache != NULL && person->stamp != NULL) {
 		ldap_cache_get(auth->cache, question->request->user,
 			       person->stamp, cached, question);
 	} else {
 		question->request->result.account = person->account;
+		question->request->result.account.disabled =
+			person->disabled != NULL;
 		question_done(question, STORAGE_OK);
 	}
 }
@@ -248,7 +267,7 @@ static void found_entry(struct directory_operation *operation,
 			 loop_time_us(question->auth->loop));
 }
 
-/* Why it is nobody who may log in; NULL: somebody is. */
+/* Why it is nobody who could be told more; NULL: somebody is. */
 static const char *judge(const struct question *question)
 {
 	const struct ldap_person *person = &question->person;
@@ -262,7 +281,7 @@ static const char *judge(const struct question *question)
 		return "more than one entry";
 	if (!person->named)
 		return "the entry has another name in user-attribute";
-	return person->disabled;
+	return NULL;
 }
 
 static void go_on(struct question *question)
@@ -272,6 +291,9 @@ static void go_on(struct question *question)
 
 	if (problem != NULL && *problem != '\0')
 		refuse(question, problem);
+	/* Who has the right password may know. */
+	if (problem == NULL && question->person.disabled != NULL)
+		refuse(question, question->person.disabled);
 	if (problem != NULL && check)
 		bind_as_nobody(question);
 	else if (problem != NULL)

@@ -200,7 +200,7 @@ def test_two_entries(server):
 
 
 def test_disabled_accounts(server, slapd):
-    assert log_in(server, "barred") == "not-authorized"
+    assert log_in(server, "barred") == "account-disabled"
     assert logged(server, "ldap.refused", "barred", "disabled")
     slapd.add(person("locked", SECRET))
     assert log_in(server, "locked") == "success"
@@ -359,8 +359,9 @@ def test_active_directory(tmp_path):
             assert log_in(made, "Anna") == "success"
             assert log_in(made, "ever") == "success"
             assert log_in(made, "anna", "wrong") == "not-authorized"
-            assert log_in(made, "off") == "not-authorized"
-            assert log_in(made, "past") == "not-authorized"
+            assert log_in(made, "off") == "account-disabled"
+            assert log_in(made, "off", "wrong") == "not-authorized"
+            assert log_in(made, "past") == "account-disabled"
             assert logged(made, "off@localhost", "disabled")
             assert logged(made, "past@localhost", "expired")
             made.stop()
@@ -763,7 +764,8 @@ def pair(tmp_path):
                         + other.certificate.read_text())
         with Proxy(one.port) as first, Proxy(other.port) as second, \
                 make(tmp_path, f"ldap://localhost:{first.port}",
-                     f"ldap://localhost:{second.port}", ca=both) as made:
+                     f"ldap://localhost:{second.port}", ca=both,
+                     feed="off") as made:
             made.slapds, made.proxies = (one, other), (first, second)
             made.start()
             assert log_in(made, "alice") == "success"

@@ -416,7 +416,10 @@ static void test_section(void **state)
 	char *none[] = { NULL };
 	struct ldap_options o = { .uri = uris, .base = (char *)"x",
 				  .allow_groups = none,
-				  .password_stamps = none, .timeout = 5 };
+				  .password_stamps = none,
+				  .name_attributes = none,
+				  .roster_groups = none, .vcard_fields = none,
+				  .search_fields = none, .timeout = 5 };
 	struct ldap_options *copy = section_copy(&ldap_section, &o);
 
 	(void)state;
