@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "storage/ldap_sync.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/base/table.h"
@@ -103,6 +104,20 @@ static void look(struct timer *timer)
 	read_messages(connection);
 }
 
+static int make_control(struct connection *connection,
+			const struct directory_operation *operation,
+			struct berval *cookie, LDAPControl **control)
+{
+	if (operation->sync)
+		return ldap_sync_control(operation->sync_cookie,
+					 operation->sync_len, control);
+	if (operation->page_size > 0)
+		return ldap_create_page_control(connection->ldap,
+						operation->page_size, cookie,
+						1, control);
+	return LDAP_SUCCESS;
+}
+
 static int send_search(struct connection *connection,
 		       struct directory_operation *operation,
 		       struct berval *cookie)
@@ -110,20 +125,17 @@ static int send_search(struct connection *connection,
 	int64_t seconds = connection->options->timeout / 1000;
 	struct timeval limit = { .tv_sec = seconds > 0 ? seconds : 1 };
 	LDAPControl *controls[2] = { NULL, NULL };
-	int result;
+	int result = make_control(connection, operation, cookie, &controls[0]);
 
-	if (operation->page_size > 0) {
-		result = ldap_create_page_control(connection->ldap,
-						  operation->page_size,
-						  cookie, 1, &controls[0]);
-		if (result != LDAP_SUCCESS)
-			return result;
-	}
+	if (result != LDAP_SUCCESS)
+		return result;
 	result = ldap_search_ext(connection->ldap, operation->dn,
 				 operation->scope, operation->filter,
 				 (char **)operation->attributes, 0, controls,
-				 NULL, &limit, operation->limit,
-				 &operation->id);
+				 NULL,
+				 operation->kind == DIRECTORY_FEED ? NULL :
+								     &limit,
+				 operation->limit, &operation->id);
 	if (controls[0] != NULL)
 		ldap_control_free(controls[0]);
 	return result;
@@ -151,6 +163,7 @@ int connection_send(struct connection *connection,
 	if (result != LDAP_SUCCESS)
 		return result;
 	operation->connection = connection;
+	operation->server = connection->server;
 	operation->sent = loop_now(connection->loop);
 	DL_APPEND(connection->operations, operation);
 	if (!timer_running(&connection->timer))
@@ -227,7 +240,12 @@ static void take_message(struct connection *connection, LDAPMessage *message)
 
 	if (operation == NULL)
 		return;
+	directory_progress(operation);
 	switch (ldap_msgtype(message)) {
+	case LDAP_RES_INTERMEDIATE:
+		if (operation->info != NULL)
+			operation->info(operation, &entry);
+		break;
 	case LDAP_RES_SEARCH_ENTRY:
 		operation->entries++;
 		operation->entry(operation, &entry);

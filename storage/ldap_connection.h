@@ -20,6 +20,7 @@
 enum connection_use {
 	CONNECTION_SEARCH, /* bound as bind-dn; many operations at once */
 	CONNECTION_BIND,   /* one operation at a time */
+	CONNECTION_FEED,   /* as SEARCH, for what goes on for ever */
 	CONNECTION_PROBE   /* only shows whether the server is well */
 };
 

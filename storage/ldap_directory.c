@@ -152,6 +152,12 @@ static void probe_later(struct directory *directory)
 
 /* Takes back what is under way on it: it is asked again, unless it was often
  * enough, or part of the answer has been seen. */
+static bool may_be_repeated(const struct directory_operation *operation)
+{
+	return operation->tries < TRIES_MAX && operation->entries == 0 &&
+	       !operation->sync;
+}
+
 static void take_back(struct connection *connection, const char *reason)
 {
 	struct directory *directory = connection->directory;
@@ -161,7 +167,7 @@ static void take_back(struct connection *connection, const char *reason)
 		DL_DELETE(connection->operations, operation);
 		operation->connection = NULL;
 		DL_PREPEND(directory->waiting[operation->kind], operation);
-		if (operation->tries >= TRIES_MAX || operation->entries > 0)
+		if (!may_be_repeated(operation))
 			finish_waiting(operation, STORAGE_UNAVAILABLE, reason);
 	}
 }
@@ -198,12 +204,23 @@ void directory_not_connected(struct connection *connection, const char *reason)
 	dispatch_later(directory);
 }
 
+static bool is_awaited(const struct connection *connection)
+{
+	const struct directory_operation *operation;
+
+	DL_FOREACH(connection->operations, operation) {
+		if (timer_running(&operation->deadline))
+			return true;
+	}
+	return false;
+}
+
 void directory_lost(struct connection *connection, const char *reason)
 {
 	struct directory *directory = connection->directory;
 
 	/* Servers close connections on which nothing happens. */
-	if (connection->operations != NULL)
+	if (is_awaited(connection))
 		server_failed(directory, connection->server, reason);
 	take_back(connection, reason);
 	remove_connection(connection);
@@ -232,7 +249,7 @@ void directory_answered(struct connection *connection,
 			      ldap_err2string(code));
 	connection->retired = true;
 	DL_PREPEND(directory->waiting[operation->kind], operation);
-	if (operation->tries >= TRIES_MAX || operation->entries > 0)
+	if (!may_be_repeated(operation))
 		finish_waiting(operation, STORAGE_UNAVAILABLE,
 			       ldap_err2string(code));
 }
@@ -269,6 +286,20 @@ static void on_deadline(struct timer *timer)
 
 /* -- which goes where ------------------------------------------------------ */
 
+/* What would never end by itself, on a connection that is to. */
+static void end_endless(struct connection *connection)
+{
+	struct directory_operation *operation, *next;
+
+	DL_FOREACH_SAFE(connection->operations, operation, next) {
+		if (!operation->sync)
+			continue;
+		connection_drop(connection, operation);
+		finish(operation, STORAGE_UNAVAILABLE, 0,
+		       "another server is used now");
+	}
+}
+
 /* Connections to servers that are not in use any more go when they are
  * done. */
 static void sweep(struct directory *directory)
@@ -279,6 +310,8 @@ static void sweep(struct directory *directory)
 		if (connection->use != CONNECTION_PROBE &&
 		    connection->server != directory->servers.current)
 			connection->retired = true;
+		if (connection->retired)
+			end_endless(connection);
 		if (connection->retired && connection->operations == NULL &&
 		    connection->state == CONNECTION_OPEN)
 			remove_connection(connection);
@@ -303,7 +336,7 @@ static struct census census_of(const struct directory *directory,
 		census.all++;
 		if (connection->state == CONNECTION_CONNECTING)
 			census.coming++;
-		else if (use == CONNECTION_SEARCH ||
+		else if (use != CONNECTION_BIND ||
 			 connection->operations == NULL)
 			census.free = connection;
 	}
@@ -313,8 +346,8 @@ static struct census census_of(const struct directory *directory,
 static unsigned connections_max(const struct directory *directory,
 				enum connection_use use)
 {
-	return use == CONNECTION_SEARCH ?
-		       1 : (unsigned)directory->options->connections;
+	return use == CONNECTION_BIND ?
+		       (unsigned)directory->options->connections : 1;
 }
 
 static void report(struct directory *directory)
@@ -340,6 +373,13 @@ static void not_sent(struct connection *connection,
 		directory_lost(connection, reason);
 }
 
+static enum connection_use use_of(enum directory_kind kind)
+{
+	if (kind == DIRECTORY_FEED)
+		return CONNECTION_FEED;
+	return kind == DIRECTORY_BIND ? CONNECTION_BIND : CONNECTION_SEARCH;
+}
+
 /* Finds a connection for it, or sees to it that one comes. False: there is
  * nothing to do for those behind it. */
 static bool place(struct directory *directory,
@@ -347,8 +387,7 @@ static bool place(struct directory *directory,
 {
 	struct directory_operation **waiting =
 		&directory->waiting[operation->kind];
-	enum connection_use use = operation->kind == DIRECTORY_BIND ?
-					  CONNECTION_BIND : CONNECTION_SEARCH;
+	enum connection_use use = use_of(operation->kind);
 	struct census census = census_of(directory, use);
 	size_t server;
 	int result;
@@ -413,6 +452,32 @@ void directory_submit(struct directory *directory,
 	timer_start(&operation->deadline, directory->loop, time, on_deadline);
 	DL_APPEND(directory->waiting[operation->kind], operation);
 	dispatch_later(directory);
+}
+
+void directory_progress(struct directory_operation *operation)
+{
+	if (operation->kind == DIRECTORY_FEED &&
+	    timer_running(&operation->deadline))
+		timer_start(&operation->deadline, operation->directory->loop,
+			    (uint64_t)operation->directory->options->timeout,
+			    on_deadline);
+}
+
+void directory_rest(struct directory_operation *operation)
+{
+	timer_stop(&operation->deadline);
+}
+
+void directory_withdraw(struct directory_operation *operation)
+{
+	struct directory *directory = operation->directory;
+
+	timer_stop(&operation->deadline);
+	directory->outstanding--;
+	if (operation->connection != NULL)
+		connection_drop(operation->connection, operation);
+	else
+		DL_DELETE(directory->waiting[operation->kind], operation);
 }
 
 /* -- opening and closing --------------------------------------------------- */

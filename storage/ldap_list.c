@@ -189,15 +189,14 @@ static void add_any(struct buf *to, const char *value, size_t len)
 		ldap_text_add_filter(to, value, len);
 }
 
-static void make_filter(struct ldap_listing *listing)
+void ldap_filter_everybody(struct buf *filter,
+			   const struct ldap_options *options,
+			   const char *domain)
 {
-	const struct ldap_options *options = listing->auth->options;
-	struct buf *filter = &listing->filter;
-
-	buf_addf(filter, "(&(%s=*)", listing->attributes[0]);
+	buf_addf(filter, "(&(%s=*)", ldap_options_user_attribute(options));
 	if (options->dn_template == NULL)
 		ldap_text_expand(filter, ldap_options_filter(options), add_any,
-				 ANY, listing->auth->domain);
+				 ANY, domain);
 	if (options->allow_filter != NULL)
 		buf_add_str(filter, options->allow_filter);
 	buf_add_char(filter, ')');
@@ -211,7 +210,7 @@ static void start(struct auth_ldap *auth)
 	auth->listing = listing;
 	listing->auth = auth;
 	listing->attributes[0] = ldap_options_user_attribute(options);
-	make_filter(listing);
+	ldap_filter_everybody(&listing->filter, options, auth->domain);
 	listing->operation = (struct directory_operation){
 		.kind = DIRECTORY_SEARCH,
 		.dn = options->base != NULL ? options->base : "",

@@ -24,6 +24,8 @@ static const char *const schemas[] = { "standard", "active-directory", NULL };
 static const char *const scopes[] = { "base", "one", "subtree", NULL };
 static const char *const scrams[] = { "off", "directory", "cache", NULL };
 
+static const char *const feeds[] = { "off", "auto", "poll", NULL };
+
 static const struct option ldap_rows[] = {
 	ROW("uri", OPTION_LIST, uri, NULL, 0, 0,
 	    "servers in order of preference: ldap://, ldaps://, ldapi://"),
@@ -74,6 +76,34 @@ static const struct option ldap_rows[] = {
 	    "how long a preferred server must be well to be used again"),
 	ROW("page-size", OPTION_NUMBER, page_size, "500", 1, 100000,
 	    "entries of one page when all people are listed"),
+	CHOICE("feed", feed, "auto", feeds,
+	       "off, auto or poll: how changes in the directory are heard of"),
+	ROW("poll-interval", OPTION_DURATION, poll_interval, "10s", 1000,
+	    86400000, "time between questions for changes, when polling"),
+	ROW("poll-complete", OPTION_DURATION, poll_complete, "1m", 1000,
+	    86400000, "time between looks for what is gone, when polling"),
+	ROW("name-attributes", OPTION_LIST, name_attributes,
+	    "displayName, cn", 0, 0,
+	    "attributes with a person's name for others, the first there is"),
+	ROW("group-filter", OPTION_STRING, group_filter, NULL, 0, 0,
+	    "filter of groups; default: by schema"),
+	ROW("group-name", OPTION_STRING, group_name, "cn", 0, 0,
+	    "attribute with the name of a group"),
+	ROW("roster-groups", OPTION_LIST, roster_groups, NULL, 0, 0,
+	    "groups whose members see each other: names, with * and ?"),
+	ROW("vcard", OPTION_BOOL, vcard, "no", 0, 0,
+	    "whether vCards come from the directory"),
+	ROW("vcard-fields", OPTION_LIST, vcard_fields,
+	    "FN=displayName, FN=cn, N/FAMILY=sn, N/GIVEN=givenName, "
+	    "EMAIL/USERID=mail, TEL/NUMBER=telephoneNumber, TITLE=title, "
+	    "ORG/ORGNAME=o, ORG/ORGUNIT=ou, PHOTO=jpegPhoto, "
+	    "PHOTO=thumbnailPhoto", 0, 0,
+	    "what is in a vCard: FIELD=attribute"),
+	ROW("search", OPTION_BOOL, search, "no", 0, 0,
+	    "whether users may search for people (XEP-0055)"),
+	ROW("search-fields", OPTION_LIST, search_fields,
+	    "first=givenName, last=sn, nick=displayName, email=mail", 0, 0,
+	    "what can be searched, and is shown: field=attribute"),
 	{ .name = NULL }
 };
 
@@ -100,6 +130,17 @@ const char *ldap_options_filter(const struct ldap_options *options)
 		       "(&(objectCategory=person)(objectClass=user)"
 		       "(sAMAccountName=%u))" :
 		       "(uid=%u)";
+}
+
+const char *ldap_options_group_filter(const struct ldap_options *options)
+{
+	if (options->group_filter != NULL)
+		return options->group_filter;
+	return options->schema == LDAP_SCHEMA_ACTIVE_DIRECTORY ?
+		       "(objectClass=group)" :
+		       "(|(objectClass=groupOfNames)"
+		       "(objectClass=groupOfUniqueNames)"
+		       "(objectClass=posixGroup))";
 }
 
 static int check_template(const char *name, const char *text,
@@ -131,9 +172,32 @@ static int check_uris(char *const *uris, struct error *err)
 	return 0;
 }
 
+/* "FIELD=attribute": both words that can stand in XML and in LDAP. */
+static int check_fields(const char *name, char *const *fields,
+			struct error *err)
+{
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		"0123456789-./";
+
+	for (; fields != NULL && *fields != NULL; fields++) {
+		size_t field = strspn(*fields, allowed);
+		const char *attribute = *fields + field + 1;
+
+		if (field == 0 || (*fields)[field] != '=' ||
+		    *attribute == '\0' ||
+		    strspn(attribute, allowed) != strlen(attribute))
+			return error_set(err, "%s: \"%s\" is not of the form "
+					 "FIELD=attribute", name, *fields);
+	}
+	return 0;
+}
+
 int ldap_options_check(const struct ldap_options *options, struct error *err)
 {
 	if (check_uris(options->uri, err) != 0 ||
+	    check_fields("vcard-fields", options->vcard_fields, err) != 0 ||
+	    check_fields("search-fields", options->search_fields, err) != 0 ||
 	    check_template("filter", options->filter, err) != 0 ||
 	    check_template("dn-template", options->dn_template, err) != 0)
 		return -1;
@@ -143,6 +207,8 @@ int ldap_options_check(const struct ldap_options *options, struct error *err)
 		return error_set(err, "filter must be in parentheses");
 	if (options->allow_filter != NULL && options->allow_filter[0] != '(')
 		return error_set(err, "allow-filter must be in parentheses");
+	if (options->group_filter != NULL && options->group_filter[0] != '(')
+		return error_set(err, "group-filter must be in parentheses");
 	if ((options->bind_dn == NULL) !=
 	    (options->bind_password_file == NULL))
 		return error_set(err, "bind-dn and bind-password-file need "

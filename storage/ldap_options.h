@@ -20,6 +20,12 @@ enum ldap_scram {
 	LDAP_SCRAM_CACHE      /* these, or keys made at a log-in by PLAIN */
 };
 
+enum ldap_feed_kind {
+	LDAP_FEED_OFF,
+	LDAP_FEED_AUTO, /* RFC 4533, polling where the server lacks it */
+	LDAP_FEED_POLL
+};
+
 struct ldap_options {
 	char **uri; /* servers in order */
 	bool start_tls;
@@ -40,6 +46,16 @@ struct ldap_options {
 	int64_t connections;	/* for checking passwords */
 	int64_t connect_timeout, timeout, return_after; /* ms */
 	int64_t page_size;
+	int feed; /* enum ldap_feed_kind */
+	int64_t poll_interval, poll_complete; /* ms */
+	char **name_attributes; /* of a person's name to be shown, in order */
+	char *group_filter;	/* NULL: by schema */
+	char *group_name;	/* attribute */
+	char **roster_groups;	/* patterns of names of groups */
+	bool vcard;
+	char **vcard_fields; /* "FIELD=attribute" */
+	bool search;
+	char **search_fields; /* "field=attribute" */
 };
 
 extern const struct section ldap_section; /* titled; default "main" */
@@ -52,6 +68,7 @@ int ldap_options_check(const struct ldap_options *options, struct error *err);
 
 /* The effective values of what depends on the schema. */
 const char *ldap_options_filter(const struct ldap_options *options);
+const char *ldap_options_group_filter(const struct ldap_options *options);
 const char *ldap_options_user_attribute(const struct ldap_options *options);
 
 #endif

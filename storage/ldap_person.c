@@ -9,6 +9,7 @@
 
 #include "storage/ldap_keys.h"
 #include "storage/ldap_text.h"
+#include "util/base/crypto.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/xmpp/jid.h"
@@ -40,6 +41,13 @@ static const char *const rules[] = {
 static const char *const keys[] = { "authPassword", "userPassword" };
 
 #define KEYS (sizeof(keys) / sizeof(*keys))
+
+/* What Active Directory computes of it includes wrong passwords that somebody
+ * else has tried. */
+static bool is_computed(const char *rule)
+{
+	return str_starts(rule, "msDS-");
+}
 
 const char **ldap_person_attributes(const struct ldap_options *options)
 {
@@ -215,4 +223,82 @@ void ldap_person_clear(struct ldap_person *person)
 	mem_free(person->dn);
 	mem_free(person->stamp);
 	mem_wipe(person, sizeof(*person));
+}
+
+/* -- for the feed ---------------------------------------------------------- */
+
+const char **ldap_person_feed_attributes(const struct ldap_options *options)
+{
+	size_t stamps = 0, count = 0;
+	const char **list;
+
+	while (options->password_stamps[stamps] != NULL)
+		stamps++;
+	list = mem_calloc(1 + RULES + stamps + KEYS + 1, sizeof(*list));
+	list[count++] = ldap_options_user_attribute(options);
+	for (size_t i = 0; i < RULES; i++) {
+		if (!is_computed(rules[i]))
+			list[count++] = rules[i];
+	}
+	for (size_t i = 0; i < stamps; i++)
+		list[count++] = options->password_stamps[i];
+	/* Keys that stand there are a stamp, too. */
+	for (size_t i = 0; i < KEYS && options->scram != LDAP_SCRAM_OFF; i++)
+		list[count++] = keys[i];
+	return list;
+}
+
+static uint64_t hash_values(const struct directory_entry *entry,
+			    const char *attribute, const uint64_t key[2])
+{
+	struct berval **values = entry_values(entry, attribute);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; values != NULL && values[i] != NULL; i++) {
+		sum += crypto_siphash(key, values[i]->bv_val,
+				      values[i]->bv_len);
+		mem_wipe(values[i]->bv_val, values[i]->bv_len);
+	}
+	ldap_value_free_len(values);
+	return sum;
+}
+
+static int64_t expiry_of(const char *attribute, const char *value)
+{
+	int64_t number;
+
+	if (str_to_i64(value, 1, INT64_MAX, &number) != 0)
+		return 0;
+	if (str_equal(attribute, "accountExpires"))
+		return number == FILETIME_NEVER || number <= FILETIME_1970 ?
+			       0 : (number - FILETIME_1970) / 10;
+	return str_equal(attribute, "shadowExpire") && number < 10000000 ?
+		       (number + 1) * MICROSECONDS_A_DAY : 0;
+}
+
+struct ldap_person_state
+ldap_person_feed_read(const struct directory_entry *entry,
+		      const struct ldap_options *options,
+		      const uint64_t key[2])
+{
+	struct ldap_person_state state = { .disabled = false };
+
+	for (size_t i = 0; i < RULES; i++) {
+		char *value = is_computed(rules[i]) ?
+				      NULL : entry_text(entry, rules[i]);
+
+		if (value == NULL)
+			continue;
+		/* What depends on the time: see `expires`. */
+		if (ldap_person_disabled(rules[i], value, 0) != NULL)
+			state.disabled = true;
+		if (expiry_of(rules[i], value) != 0)
+			state.expires = expiry_of(rules[i], value);
+		mem_free(value);
+	}
+	for (char **name = options->password_stamps; *name != NULL; name++)
+		state.stamp += hash_values(entry, *name, key);
+	for (size_t i = 0; i < KEYS && options->scram != LDAP_SCRAM_OFF; i++)
+		state.stamp += hash_values(entry, keys[i], key);
+	return state;
 }

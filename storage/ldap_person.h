@@ -30,6 +30,22 @@ void ldap_person_read(struct ldap_person *person,
 		      int64_t now);
 void ldap_person_clear(struct ldap_person *person);
 
+/* What is wanted of everybody, all the time: the attributes, as above, and what
+ * an entry says. A lock for a while, and what is computed of the present time,
+ * are left to the log-in. */
+const char **ldap_person_feed_attributes(const struct ldap_options *options);
+
+struct ldap_person_state {
+	bool disabled;
+	int64_t expires; /* microseconds since 1970; 0: never */
+	uint64_t stamp;	 /* of the password, a hash under `key`; 0: none */
+};
+
+struct ldap_person_state
+ldap_person_feed_read(const struct directory_entry *entry,
+		      const struct ldap_options *options,
+		      const uint64_t key[2]);
+
 /* The bare JID at `domain` of a value of user-attribute, a heap string; NULL:
  * there can be none. */
 char *ldap_person_jid(const struct berval *value, const char *domain);

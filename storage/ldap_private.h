@@ -8,6 +8,7 @@
 #include "storage/auth_driver.h"
 #include "storage/ldap_cache.h"
 #include "storage/ldap_directory.h"
+#include "util/base/buf.h"
 
 struct auth_ldap {
 	struct loop *loop;
@@ -27,6 +28,11 @@ void ldap_request_failed(struct auth_request *request,
 
 /* auth_list: all people, page by page. */
 void ldap_list(void *ctx, struct auth_request *request);
+
+/* Appends the filter of all who may log in, but for groups. */
+void ldap_filter_everybody(struct buf *filter,
+			   const struct ldap_options *options,
+			   const char *domain);
 
 /* After the directory was closed. */
 void ldap_list_free(struct auth_ldap *auth);

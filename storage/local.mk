@@ -66,6 +66,7 @@ endif
 # the tests, too.
 LDAP_PLAIN = \
 	storage/ldap_keys.c storage/ldap_keys.h \
+	storage/ldap_name.c storage/ldap_name.h \
 	storage/ldap_servers.c storage/ldap_servers.h \
 	storage/ldap_text.c storage/ldap_text.h
 
@@ -74,12 +75,19 @@ driver_LTLIBRARIES += storage/ldap.la
 storage_ldap_la_SOURCES = \
 	storage/ldap.c storage/ldap_private.h \
 	storage/ldap_cache.c storage/ldap_cache.h \
+	storage/ldap_cards.c \
 	storage/ldap_connect.c \
 	storage/ldap_connection.c storage/ldap_connection.h \
 	storage/ldap_directory.c storage/ldap_directory.h \
+	storage/ldap_feed.c storage/ldap_feed.h storage/ldap_feed_private.h \
 	storage/ldap_groups.c storage/ldap_groups.h \
 	storage/ldap_list.c \
+	storage/ldap_people.c storage/ldap_people.h \
 	storage/ldap_person.c storage/ldap_person.h \
+	storage/ldap_poll.c \
+	storage/ldap_range.c storage/ldap_range.h \
+	storage/ldap_sync.c storage/ldap_sync.h \
+	storage/ldap_tree.c storage/ldap_tree.h \
 	$(LDAP_PLAIN)
 storage_ldap_la_CPPFLAGS = $(AM_CPPFLAGS) $(LDAP_CFLAGS)
 storage_ldap_la_LDFLAGS = $(LDFLAGS_MODULE) -Wl,-z,nodelete

@@ -31,6 +31,7 @@ struct people {
 	uint64_t key[2];      /* of `persons` */
 	struct index persons; /* by the hash of their JIDs */
 	struct people_group *groups;
+	uint64_t opened;
 	bool ready, closing;
 	struct people_request *answers; /* to be answered at the end of the
 					   turn */
@@ -359,6 +360,17 @@ void people_set_ready(struct people *people)
 		people->listener->ready(people->ctx);
 }
 
+uint64_t people_opened(const struct people *people)
+{
+	return people->opened;
+}
+
+bool people_shares(const struct people *people)
+{
+	return people->driver->shares != NULL &&
+	       people->driver->shares(people->state);
+}
+
 bool people_ready(const struct people *people)
 {
 	return people->ready;
@@ -518,6 +530,7 @@ struct people *people_open(const struct people_setup *setup,
 	people->loop = setup->loop;
 	people->listener = listener;
 	people->ctx = ctx;
+	people->opened = loop_now(setup->loop);
 	loop_random(setup->loop, people->key, sizeof(people->key));
 	people->driver = people_driver_find(driver, driver_dir,
 					    &people->loaded, err);

@@ -95,6 +95,11 @@ void people_close(struct people **people);
 
 bool people_ready(const struct people *people);
 
+/* loop_now() of the opening; whether there are, or will be, groups that are
+ * shared. */
+uint64_t people_opened(const struct people *people);
+bool people_shares(const struct people *people);
+
 /* By bare JID; NULL: not in the picture. */
 struct people_person *people_find(const struct people *people,
 				  const char *jid);

@@ -45,6 +45,8 @@ struct people_driver {
 		      struct error *err);
 	/* Answers all requests that it has (CANCELLED will do), then frees. */
 	void (*close)(void *state);
+	/* Whether groups may be shared; NULL: no. */
+	bool (*shares)(void *state);
 	/* NULL, or none: cannot be done. */
 	bool (*has_cards)(void *state);
 	const char *const *(*search_fields)(void *state);

@@ -33,7 +33,8 @@ if LDAP
 UNIT_TESTS += t/unit/test_ldap_person
 t_unit_test_ldap_person_SOURCES = t/unit/test_ldap_person.c $(LDAP_PLAIN) \
 	storage/ldap_connection.c storage/ldap_connect.c \
-	storage/ldap_directory.c storage/ldap_person.c storage/ldap_options.c
+	storage/ldap_directory.c storage/ldap_person.c \
+	storage/ldap_sync.c storage/ldap_options.c
 t_unit_test_ldap_person_CPPFLAGS = $(AM_CPPFLAGS) $(LDAP_CFLAGS)
 t_unit_test_ldap_person_LDADD = $(STORAGE_LIBS) $(LDAP_LIBS) $(CMOCKA_LIBS)
 endif

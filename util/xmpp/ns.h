@@ -27,6 +27,7 @@
 #define NS_DISCO_ITEMS "http://jabber.org/protocol/disco#items"
 #define NS_PRIVATE "jabber:iq:private"			    /* XEP-0049 */
 #define NS_VCARD "vcard-temp"				    /* XEP-0054 */
+#define NS_SEARCH "jabber:iq:search"			    /* XEP-0055 */
 #define NS_REGISTER "jabber:iq:register"		    /* XEP-0077 */
 #define NS_REGISTER_FEATURE "http://jabber.org/features/iq-register"
 #define NS_VERSION "jabber:iq:version"			    /* XEP-0092 */
