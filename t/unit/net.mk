@@ -37,3 +37,7 @@ t_unit_test_worker_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
 
 UNIT_TESTS += t/unit/test_program
 t_unit_test_program_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
+
+UNIT_TESTS += t/unit/test_process
+t_unit_test_process_SOURCES = t/unit/test_process.c $(NET_WORLD)
+t_unit_test_process_LDADD = $(NET_LIBS) $(CMOCKA_LIBS)
