@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "sm/people.h"
+#include "sm/roster_shared.h"
 #include "sm/sasl.h"
 #include "sm/session.h"
 #include "util/base/mem.h"
@@ -23,11 +25,15 @@ static const struct section *const driver_sections[] = {
 /* What a stale domain is left with, as its section is gone. */
 static const struct domain_options no_options;
 
+/* The driver that tells of people, too, with the same section. */
+#define LDAP_DRIVER "ldap"
+
 struct auth_set {
 	struct auth **auth;
 	char **names;
 	char *options;
 	void *sections[DRIVER_SECTIONS]; /* copies; NULL: not needed */
+	struct people *people;
 	size_t count;
 };
 
@@ -74,6 +80,7 @@ struct auth *domain_writable_auth(const struct sm_domain *domain)
 
 static void auth_set_free(struct auth_set *set)
 {
+	people_close(&set->people);
 	for (size_t i = 0; i < set->count; i++) {
 		auth_close(&set->auth[i]);
 		mem_free(set->names[i]);
@@ -95,6 +102,24 @@ static size_t section_of(const char *driver)
 	       !str_equal(driver_sections[i]->name, driver))
 		i++;
 	return i;
+}
+
+/* The directory tells of people, too, unless that is not wanted. */
+static int people_set_open(struct sm *sm, struct auth_set *set,
+			   const struct plan *plan, const char *dir,
+			   struct error *err)
+{
+	size_t section = section_of(LDAP_DRIVER);
+	const struct people_setup setup = { .loop = sm->loop, .log = sm->log,
+					    .storage = plan->section->storage,
+					    .domain = plan->domain->name,
+					    .section = set->sections[section] };
+
+	if (setup.section == NULL)
+		return 0;
+	set->people = people_open(&setup, LDAP_DRIVER, dir,
+				  &sm_people_listener, plan->domain, err);
+	return set->people != NULL || err->text[0] == '\0' ? 0 : -1;
 }
 
 static int auth_set_open(struct sm *sm, struct auth_set *set,
@@ -134,6 +159,10 @@ static int auth_set_open(struct sm *sm, struct auth_set *set,
 		set->auth[i] = auth;
 		set->names[i] = mem_strdup(names[i]);
 		set->count = i + 1;
+	}
+	if (people_set_open(sm, set, plan, dir, err) != 0) {
+		auth_set_free(set);
+		return -1;
 	}
 	return 0;
 }
@@ -250,6 +279,7 @@ static struct auth_set auth_set_of(const struct sm_domain *domain)
 	struct auth_set set = { .auth = domain->auth,
 				.names = domain->auth_names,
 				.options = domain->auth_options,
+				.people = domain->people,
 				.count = domain->auth_count };
 
 	for (size_t i = 0; i < DRIVER_SECTIONS; i++)
@@ -264,6 +294,7 @@ static void domain_take_auth(struct sm_domain *domain,
 	domain->auth_names = set->names;
 	domain->auth_options = set->options;
 	domain->auth_count = set->count;
+	domain->people = set->people;
 	for (size_t i = 0; i < DRIVER_SECTIONS; i++)
 		domain->auth_sections[i] = set->sections[i];
 }
@@ -275,6 +306,8 @@ static void domain_close(struct sm_domain *domain)
 	struct auth_set set = auth_set_of(domain);
 
 	domain_take_auth(domain, &(struct auth_set){ .count = 0 });
+	sm_people_stop(domain);
+	roster_shared_stop(domain);
 	auth_set_free(&set);
 	sasl_domain_close(domain);
 }
@@ -304,6 +337,7 @@ static int plan_domain(struct sm *sm, const struct config *config,
 	plan->added = domain == NULL;
 	if (plan->added) {
 		domain = mem_new(struct sm_domain);
+		domain->sm = sm;
 		domain->name = mem_strdup(jid_domain(jid));
 		domain->jid = jid;
 	} else {
@@ -399,6 +433,8 @@ static void plan_apply(struct sm *sm, struct plan *plan)
 		struct auth_set old = auth_set_of(domain);
 
 		sasl_domain_changed(sm, domain);
+		sm_people_stop(domain);
+		roster_shared_stop(domain);
 		auth_set_free(&old);
 		domain_take_auth(domain, &plan->set);
 		plan->set = (struct auth_set){ .count = 0 };

@@ -10,6 +10,6 @@ const struct sm_module *const sm_modules[] = {
 	&sm_module_ping,     &sm_module_version,  &sm_module_time,
 	&sm_module_last,     &sm_module_private,  &sm_module_vcard,
 	&sm_module_register, &sm_module_offline,  &sm_module_contact,
-	&sm_module_session,  &sm_module_carbons,
-	&sm_module_csi,  NULL,
+	&sm_module_session,  &sm_module_carbons,  &sm_module_csi,
+	&sm_module_search,   NULL,
 };

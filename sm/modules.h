@@ -16,6 +16,7 @@ extern const struct sm_module sm_module_time;
 extern const struct sm_module sm_module_last;
 extern const struct sm_module sm_module_private;
 extern const struct sm_module sm_module_vcard;
+extern const struct sm_module sm_module_search;
 extern const struct sm_module sm_module_offline;
 extern const struct sm_module sm_module_register;
 extern const struct sm_module sm_module_contact;

@@ -10,6 +10,7 @@
 
 #include "sm/blocklist.h"
 #include "sm/module.h"
+#include "sm/roster_shared.h"
 #include "sm/subscribe.h"
 #include "util/base/str.h"
 
@@ -59,12 +60,33 @@ void presence_send_unavailable(struct user *user, const char *to,
 	}
 }
 
+/* What goes to mates, unless what they are as contacts says the same. */
+struct to_mates {
+	enum subscription same;
+	const struct stanza *stanza;
+	struct work *work;
+};
+
+static void send_to_mate(struct user *user, struct people_person *mate,
+			 void *ctx)
+{
+	const struct to_mates *to = ctx;
+	const struct contact *contact = user_contact(user, mate->jid);
+
+	if ((contact == NULL ||
+	     (contact->item.subscription & to->same) == 0) &&
+	    !blocklist_has_text(user, mate->jid) &&
+	    roster_mate_hears(user, mate->jid))
+		send_copy(user->sm, to->stanza, mate->jid, to->work);
+}
+
 /* To contacts who may see it, and to the user's available resources, the
  * session itself included when it is one of them. */
 static void broadcast(struct session *session, const struct stanza *stanza,
 		      struct work *work)
 {
 	struct user *user = session->user;
+	struct to_mates to_mates = { SUBSCRIPTION_FROM, stanza, work };
 	struct contact *contact, *next;
 	struct session *other;
 
@@ -73,6 +95,7 @@ static void broadcast(struct session *session, const struct stanza *stanza,
 		    !blocklist_has_text(user, contact->item.jid))
 			send_copy(session->sm, stanza, contact->item.jid, work);
 	}
+	roster_each_mate(user, send_to_mate, &to_mates);
 	DL_FOREACH(user->sessions, other) {
 		if (other->available)
 			send_copy(session->sm, stanza, jid_full(other->jid),
@@ -83,16 +106,18 @@ static void broadcast(struct session *session, const struct stanza *stanza,
 /* RFC 6121 section 4.3.1, from the full JID: the other resources know. */
 static void probe_contacts(struct session *session, struct work *work)
 {
+	struct stanza *probe =
+		presence_new(jid_full(session->jid), NULL, "probe");
+	struct to_mates to_mates = { SUBSCRIPTION_TO, probe, work };
 	struct contact *contact, *next;
 
 	HASH_ITER(hh, session->user->roster, contact, next) {
 		if ((contact->item.subscription & SUBSCRIPTION_TO) &&
 		    !blocklist_has_text(session->user, contact->item.jid))
-			route_stanza(session->sm,
-				     presence_new(jid_full(session->jid),
-						  contact->item.jid, "probe"),
-				     NULL, work);
+			send_copy(session->sm, probe, contact->item.jid, work);
 	}
+	roster_each_mate(session->user, send_to_mate, &to_mates);
+	stanza_free(&probe);
 }
 
 static void show_own_resources(struct session *session, struct work *work)
@@ -156,6 +181,8 @@ static void available(struct session *session, struct stanza *stanza,
 	session->presence = stanza;
 	session->priority = priority;
 	session->available = true;
+	if (initial)
+		session->shared = roster_shared_digest(session->user);
 	session_changed(session);
 	broadcast(session, stanza, work);
 	if (initial) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sm/presence.h"
+#include "sm/roster_shared.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
@@ -86,8 +87,10 @@ void presence_directed_end(struct session *session,
 
 		LL_DELETE(session->directed, directed);
 		/* A contact with a subscription was told as such. */
-		if (!session->available || contact == NULL ||
-		    !(contact->item.subscription & SUBSCRIPTION_FROM)) {
+		if (!session->available ||
+		    ((contact == NULL ||
+		      !(contact->item.subscription & SUBSCRIPTION_FROM)) &&
+		     !roster_is_mate(session->user, directed->jid))) {
 			struct stanza *copy = stanza_copy(unavailable);
 
 			element_set_attr(copy->root, "to", directed->jid);

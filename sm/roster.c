@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "sm/modules.h"
+#include "sm/roster_shared.h"
 #include "sm/subscription.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -107,8 +108,9 @@ bool roster_may_see(const struct user *user, const struct jid *jid)
 	if (jid_same_bare(user->jid, jid))
 		return true;
 	contact = user_contact(user, jid_bare(jid));
-	return contact != NULL &&
-	       (contact->item.subscription & SUBSCRIPTION_FROM) != 0;
+	return (contact != NULL &&
+		(contact->item.subscription & SUBSCRIPTION_FROM) != 0) ||
+	       roster_is_mate(user, jid_bare(jid));
 }
 
 /* Grows always, and is never used again, not even by another account of the
@@ -141,21 +143,39 @@ void roster_write_item(struct element *query, const struct roster_item *item)
 		element_add_text_child(element, "group", NULL, *group);
 }
 
+static void version_text(const struct user *user, uint64_t own, bool whole,
+			 char text[ROSTER_VERSION_MAX])
+{
+	uint64_t digest = roster_shared_digest(user);
+
+	if (!whole)
+		snprintf(text, ROSTER_VERSION_MAX, "%" PRIu64 "-partly", own);
+	else if (digest != 0)
+		snprintf(text, ROSTER_VERSION_MAX, "%" PRIu64 "-%" PRIx64, own,
+			 digest);
+	else
+		snprintf(text, ROSTER_VERSION_MAX, "%" PRIu64, own);
+}
+
+void roster_version(const struct user *user, char text[ROSTER_VERSION_MAX])
+{
+	version_text(user, user->roster_version, true, text);
+}
+
 /* RFC 6121 section 2.1.6: to interested resources. `item` with a NULL jid:
  * the contact is gone. */
-static void roster_push(struct user *user, const char *jid,
-			const struct roster_item *item, uint64_t version)
+static void push_item(struct user *user, const char *jid,
+		      const struct roster_item *item, const char *version)
 {
 	struct stanza *iq = stanza_new("iq", NS_CLIENT);
 	struct element *query = element_add(iq->root, "query", NS_ROSTER);
 	struct session *session;
-	char text[32];
+	char *id = mem_printf("push-%s", version);
 
-	snprintf(text, sizeof(text), "push-%" PRIx64, version);
-	element_set_attr(iq->root, "id", text);
+	element_set_attr(iq->root, "id", id);
+	mem_free(id);
 	element_set_attr(iq->root, "type", "set");
-	snprintf(text, sizeof(text), "%" PRIu64, version);
-	element_set_attr(query, "ver", text);
+	element_set_attr(query, "ver", version);
 	if (item->jid != NULL && item->listed) {
 		roster_write_item(query, item);
 	} else {
@@ -171,6 +191,44 @@ static void roster_push(struct user *user, const char *jid,
 		session_send(session, iq);
 	}
 	stanza_free(&iq);
+}
+
+static bool has_interest(const struct user *user)
+{
+	const struct session *session;
+
+	DL_FOREACH(user->sessions, session) {
+		if (session->interested)
+			return true;
+	}
+	return false;
+}
+
+/* `item` is the own one; what is seen is that and what a group says. */
+static void roster_push(struct user *user, const char *jid,
+			const struct roster_item *item, uint64_t version)
+{
+	char text[ROSTER_VERSION_MAX];
+	struct roster_item merged = { 0 };
+
+	version_text(user, version, true, text);
+	if (roster_is_mate(user, jid))
+		roster_effective(user, jid, &merged);
+	push_item(user, jid, merged.jid != NULL ? &merged : item, text);
+	roster_item_clear(&merged);
+}
+
+void roster_push_mate(struct user *user, const char *jid, bool last)
+{
+	char text[ROSTER_VERSION_MAX];
+	struct roster_item item;
+
+	if (!has_interest(user))
+		return;
+	version_text(user, user->roster_version, last, text);
+	roster_effective(user, jid, &item);
+	push_item(user, jid, &item, text);
+	roster_item_clear(&item);
 }
 
 /* -- writes -------------------------------------------------------------- */

@@ -27,6 +27,15 @@ void roster_put(struct user *user, const struct roster_item *item, bool push,
 void roster_remove(struct user *user, const char *jid, bool push,
 		   struct work *work, roster_done_cb *done, void *ctx);
 
+/* Tells interested resources what a contact looks like who may be there by a
+ * group only. `last`: their rosters are complete then. */
+void roster_push_mate(struct user *user, const char *jid, bool last);
+
+/* The version of the roster that the client sees (RFC 6121 section 2.6): of
+ * the own items, and of what is shared. */
+#define ROSTER_VERSION_MAX 48
+void roster_version(const struct user *user, char text[ROSTER_VERSION_MAX]);
+
 /* Adds <item/> to a query. */
 void roster_write_item(struct element *query, const struct roster_item *item);
 

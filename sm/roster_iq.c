@@ -3,31 +3,56 @@
  * The roster requests of clients: get with versioning, set, remove (RFC 6121
  * sections 2.2 to 2.6). Checks what comes; changing is sm/roster.c's job.
  */
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "sm/iq.h"
 #include "sm/modules.h"
 #include "sm/roster.h"
+#include "sm/roster_shared.h"
 #include "sm/subscribe.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
-static void roster_get(struct iq_call *call)
+static void write_mate(struct user *user, struct people_person *mate,
+		       void *ctx)
+{
+	struct roster_item item;
+
+	if (user_contact(user, mate->jid) == NULL &&
+	    roster_effective(user, mate->jid, &item)) {
+		roster_write_item(ctx, &item);
+		roster_item_clear(&item);
+	}
+}
+
+static void write_items(struct user *user, struct element *query)
+{
+	struct contact *contact, *next;
+	struct roster_item item;
+
+	HASH_ITER(hh, user->roster, contact, next) {
+		if (roster_effective(user, contact->item.jid, &item))
+			roster_write_item(query, &item);
+		roster_item_clear(&item);
+	}
+	roster_each_mate(user, write_mate, query);
+}
+
+static void roster_answer(struct iq_call *call)
 {
 	struct user *user = call->user;
 	const char *known = element_attr(call->query, "ver");
-	struct contact *contact, *next;
+	struct session *session = call->session;
 	struct element *query;
 	struct stanza *reply;
-	char version[32];
+	char version[ROSTER_VERSION_MAX];
 
-	if (!call->session->interested) {
-		call->session->interested = true;
-		session_changed(call->session);
+	if (session != NULL && !session->interested) {
+		session->interested = true;
+		session->shared = roster_shared_digest(user);
+		session_changed(session);
 	}
-	snprintf(version, sizeof(version), "%" PRIu64, user->roster_version);
+	roster_version(user, version);
 	if (str_equal(known, version)) {
 		iq_result(call);
 		return;
@@ -35,11 +60,14 @@ static void roster_get(struct iq_call *call)
 	reply = iq_result_new(call);
 	query = element_add(reply->root, "query", NS_ROSTER);
 	element_set_attr(query, "ver", version);
-	HASH_ITER(hh, user->roster, contact, next) {
-		if (contact->item.listed)
-			roster_write_item(query, &contact->item);
-	}
+	write_items(user, query);
 	iq_reply(call, reply);
+}
+
+static void roster_get(struct iq_call *call)
+{
+	if (!roster_shared_wait(call, roster_answer))
+		roster_answer(call);
 }
 
 /* The answer goes out when the write is durable. */
@@ -59,6 +87,11 @@ static void remove_item(struct iq_call *call, const char *jid)
 	struct contact *contact = user_contact(call->user, jid);
 	struct work *work = iq_work(call);
 
+	if (roster_is_mate(call->user, jid)) {
+		iq_error(call, STANZA_NOT_ALLOWED,
+			 "This contact is there by a group of the server");
+		return;
+	}
 	if (contact == NULL || !contact->item.listed) {
 		iq_error(call, STANZA_ITEM_NOT_FOUND, NULL);
 		return;
@@ -137,6 +170,7 @@ static void put_item(struct iq_call *call, const struct element *element,
 	struct work *work = iq_work(call);
 
 	if (read_item(call, element, jid, &item, &error)) {
+		roster_strip_shared(call->user, &item);
 		call = iq_keep(call);
 		roster_put(call->user, &item, true, work, set_done, call);
 	} else {

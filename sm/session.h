@@ -42,6 +42,8 @@ struct session {
 	struct management *management; /* XEP-0198; NULL: not enabled */
 	uint64_t delivery; /* sm->delivery of the last message it was given */
 	uint32_t generation; /* how often its c2s had moved it before */
+	uint64_t shared; /* what the client and its mates know of what is shared
+			    (sm/roster_shared.h), a digest */
 	bool interested;    /* asked for the roster (RFC 6121 section 2.1.6) */
 	bool available;	    /* sent initial presence */
 	int priority;	    /* -128..127, of the last presence */

@@ -39,7 +39,16 @@ struct sm_domain {
 	const struct domain_options *options; /* swapped at a reload */
 	struct storage *storage;	      /* shared between domains */
 	struct sm_storage *section;	      /* that storage's (sm/domain.h) */
-	struct people *people;		      /* of its directory; or NULL */
+	struct people *people; /* of its directory; or NULL */
+	struct sm *sm;
+	struct recheck *rechecks; /* sm/people.c */
+	unsigned recheck_count, recheck_failures; /* asked at once; in a row */
+	struct timer recheck_timer;
+	struct sharing *sharings; /* sm/roster_sharing.c */
+	size_t sharing_count;
+	struct timer sharing_timer;
+	struct roster_wait *roster_waits;
+	struct timer roster_wait_timer;
 	struct auth **auth;		      /* in order */
 	char **auth_names;		      /* of their drivers */
 	char *auth_options;		      /* what they were opened with */

@@ -39,6 +39,8 @@ void snapshot_write(const struct session *session, struct buf *to)
 	set_number(root, "since", session->since);
 	set_number(root, "origin", (int64_t)session->last_origin);
 	set_number(root, "priority", session->priority);
+	if (session->shared != 0)
+		set_number(root, "shared", (int64_t)session->shared);
 	if (session->interested)
 		element_set_attr(root, "interested", "true");
 	if (session->available)
@@ -127,7 +129,7 @@ int snapshot_read(struct session *session, const char *xml, size_t len)
 {
 	struct stanza *snapshot = snapshot_parse(session->sm, xml, len);
 	const struct element *presence;
-	int64_t since, origin, priority;
+	int64_t since, origin, priority, shared;
 	struct element *root;
 
 	if (snapshot == NULL)
@@ -145,6 +147,9 @@ int snapshot_read(struct session *session, const char *xml, size_t len)
 	session->since = since;
 	session->last_origin = (uint64_t)origin;
 	session->priority = (int)priority;
+	shared = 0;
+	if (get_number(root, "shared", INT64_MIN, INT64_MAX, &shared) == 0)
+		session->shared = (uint64_t)shared;
 	session->interested = element_attr(root, "interested") != NULL;
 	presence = element_child(root, "presence", NS_CLIENT);
 	session->available =

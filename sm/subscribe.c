@@ -11,6 +11,7 @@
 
 #include "sm/presence.h"
 #include "sm/roster.h"
+#include "sm/roster_shared.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
@@ -136,6 +137,19 @@ static void send_bare(struct user *user, struct stanza *stanza, const char *to,
 	route_stanza(user->sm, stanza, origin, work);
 }
 
+/* Mates see each other, and a user can neither ask for that nor end it. What
+ * is there already is granted in silence (RFC 6121 section 3.1.2). */
+static bool is_by_group(struct user *user, const struct stanza *stanza,
+			enum subscription_event event, const struct jid *to)
+{
+	if (!roster_is_mate(user, jid_bare(to)))
+		return false;
+	if (event == EVENT_UNSUBSCRIBE || event == EVENT_UNSUBSCRIBED)
+		route_error(user->sm, stanza, STANZA_NOT_ALLOWED,
+			    "This contact is there by a group of the server");
+	return true;
+}
+
 static void outbound(struct user *user, struct stanza *stanza,
 		     enum subscription_event event, const struct jid *to,
 		     const char *origin, struct work *work)
@@ -145,6 +159,8 @@ static void outbound(struct user *user, struct stanza *stanza,
 	struct roster_item item;
 	bool push = false;
 
+	if (is_by_group(user, stanza, event, to))
+		return;
 	item_of(user, jid_bare(to), &item);
 	if (may_send(user, stanza, event, to, &item)) {
 		before = subscription_state_of(&item);
@@ -263,6 +279,17 @@ void subscribe_inbound(struct task *task, enum subscription_event event)
 	/* A user sees the own presence without any of this. */
 	if (jid_same_bare(task->from, task->user->jid))
 		return;
+	/* Nor can the other; an sm that does not know of the group yet may let
+	 * it through. */
+	if (roster_is_mate(task->user, jid_bare(task->from))) {
+		if (event == EVENT_SUBSCRIBE)
+			route_stanza(task->user->sm,
+				     presence_new(jid_bare(task->user->jid),
+						  jid_bare(task->from),
+						  "subscribed"),
+				     NULL, task->work);
+		return;
+	}
 	item_of(task->user, jid_bare(task->from), &item);
 	step = subscription_inbound(subscription_state_of(&item), event,
 				    item.approved);

@@ -6,6 +6,7 @@
 #include "sm/route.h"
 
 #include "sm/module.h"
+#include "sm/roster_shared.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
@@ -184,6 +185,11 @@ void task_add(struct sm *sm, struct sm_domain *domain, struct stanza *stanza,
 	struct user *user = NULL;
 	struct task *task;
 
+	if (jid_local(to) != NULL &&
+	    roster_is_unheard(sm, domain, stanza, from, to)) {
+		stanza_free(&stanza);
+		return;
+	}
 	if (jid_local(to) != NULL)
 		user = user_get(sm, domain, to);
 	if (user != NULL && user->waiting_count >= WAITING_MAX) {

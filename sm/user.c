@@ -123,7 +123,7 @@ void user_rest(struct user *user)
 		return;
 	if (!user->has_account || user->state != USER_READY)
 		idle = NOBODY_IDLE;
-	if (user->leaving)
+	if (user->leaving || user->barred)
 		idle = 0;
 	timer_start(&user->idle, user->sm->loop, idle, user_idle);
 }

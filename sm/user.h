@@ -37,6 +37,7 @@ struct user {
 	struct task *waiting, *waiting_last; /* while USER_LOADING */
 	size_t waiting_count;
 	struct user_waiter *waiters;	     /* user_need() while loading */
+	bool barred;   /* the account went: that is not remembered */
 	bool leaving;  /* another sm serves it now: not kept in memory */
 	bool held;     /* new to this sm: tasks wait (sm/handover.h) */
 	bool unfetched; /* and what is stored is not read yet */

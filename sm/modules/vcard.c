@@ -3,6 +3,8 @@
  * XEP-0054, with the server's part of XEP-0153: a user's vCard, changed by the
  * user, read by anybody. The hash of the avatar in presence is the client's.
  */
+#include "sm/modules/vcard.h"
+
 #include "sm/modules.h"
 
 #define KIND "vcard"
@@ -33,6 +35,10 @@ static void got(const struct storage_result *result, void *ctx)
 
 static void vcard_get(struct iq_call *call)
 {
+	if (vcard_is_of_people(call->domain)) {
+		vcard_of_people(call);
+		return;
+	}
 	storage_document_get(call->domain->storage, jid_bare(call->user->jid),
 			     KIND, "", got, iq_keep(call));
 }
@@ -51,6 +57,11 @@ static void vcard_set(struct iq_call *call)
 {
 	struct buf xml = { 0 };
 
+	if (vcard_is_of_people(call->domain)) {
+		iq_error(call, STANZA_NOT_ALLOWED,
+			 "It comes from the directory");
+		return;
+	}
 	element_write(call->query, &xml);
 	if (xml.len > (size_t)call->sm->options->document_max) {
 		log_notice(call->sm->log, "vcard.too-long",

@@ -5,14 +5,16 @@
 SM_WORLD_MODULES = sm/modules/contact.c sm/modules/disco.c \
 	sm/modules/disco_caps.c sm/modules/last.c sm/modules/offline.c \
 	sm/modules/ping.c sm/modules/private.c sm/modules/register.c \
-	sm/modules/register_new.c sm/modules/session.c sm/modules/time.c \
-	sm/modules/vcard.c sm/modules/version.c
+	sm/modules/register_new.c sm/modules/search.c sm/modules/session.c \
+	sm/modules/time.c sm/modules/vcard.c sm/modules/vcard_people.c \
+	sm/modules/version.c
 
 # The features by themselves, over a core that only takes notes.
 SM_WORLD = t/unit/sm_world.c t/unit/sm_world.h $(STORAGE_WORLD) \
 	sm/copies.c sm/iq.c sm/message.c sm/message_rules.c \
 	sm/blocklist.c sm/module.c sm/presence.c \
 	sm/presence_directed.c sm/presence_in.c sm/roster.c sm/roster_iq.c \
+	sm/roster_shared.c sm/roster_sharing.c \
 	sm/stamp.c sm/subscribe.c sm/subscription.c $(SM_WORLD_MODULES)
 
 UNIT_TESTS += t/unit/test_subscription
