@@ -54,7 +54,7 @@ static void auth_answered(struct ask *ask, const struct pipe_answer *answer)
 	result->matches = answer->result == PIPE_OK &&
 			  (answer->password[0] == '\0' ||
 			   password_matches(ask, answer->password));
-	result->account.disabled = answer->result == PIPE_DISABLED;
+	result->disabled = answer->result == PIPE_DISABLED;
 	result->expired = answer->result == PIPE_EXPIRED;
 	ask_done(ask, STORAGE_OK, NULL);
 }

@@ -4,6 +4,7 @@ and bad."""
 
 import asyncio
 import base64
+import sys
 import time
 
 import gssapi
@@ -265,6 +266,30 @@ def test_unknown_user(server, kdc):
     assert log_in(server, context) == "not-authorized"
     assert logged(server, "auth.refused", "jid=nobody@example.org",
                   "there is no such account")
+
+
+def test_user_of_a_program(tmp_path, kdc):
+    """The ticket is good, and what the directory, or a program, says of the
+    user counts: here it says so by his name."""
+    program = tmp_path / "program"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nfor line in sys.stdin:\n"
+        "    number, command, user, domain = line.split()\n"
+        "    print(number, {'alice': 'ok'}.get(user, user), flush=True)\n")
+    program.chmod(0o755)
+    for name in ("no", "disabled", "error"):
+        kdc.add_user(name)
+    with make(tmp_path, kdc, auth=["pipe"]) as chappe:
+        chappe.extra_links = Chappe._write('pipe "main"',
+                                           {"program": [program]})
+        chappe.start()
+        for name, result in (("alice", "alice@example.org/test"),
+                             ("no", "not-authorized"),
+                             ("disabled", "account-disabled"),
+                             ("error", "temporary-auth-failure")):
+            assert log_in(chappe, kdc.context(kdc.ticket(name))) == result
+        assert not any("auth.failure" in line
+                       for line in chappe.log("sm-1").splitlines())
 
 
 def test_principal_that_is_nobody(server, kdc):

@@ -294,9 +294,10 @@ def test_program_says_why(tmp_path):
         assert it.logged("auth.unavailable", "the database is away")
 
 
-def test_expired_password(tmp_path):
+def test_password_that_is_over(tmp_path):
     with Programs(tmp_path, CHAPPE) as it:
         assert it.log_in("expired") == "credentials-expired"
+        assert it.log_in("disabled") == "account-disabled"
         assert not it.logged("auth.failure")
 
 
