@@ -12,8 +12,9 @@ import gssapi.raw
 import pytest
 import slixmpp
 
-from chappe import Chappe, wait_for
+from chappe import BUILD, Chappe, wait_for
 from kdc import OTHER_REALM, Kdc
+from slapd import PEOPLE, SERVICE, SERVICE_PASSWORD, Slapd, person
 from wire import SASL, Wire, tls_context
 
 DOMAIN = "example.org"
@@ -290,6 +291,33 @@ def test_user_of_a_program(tmp_path, kdc):
             assert log_in(chappe, kdc.context(kdc.ticket(name))) == result
         assert not any("auth.failure" in line
                        for line in chappe.log("sm-1").splitlines())
+
+
+def test_directory(tmp_path, kdc):
+    """As in companies: the ticket says who it is, the directory who may."""
+    secret = tmp_path / "ldap-password"
+    secret.write_text(SERVICE_PASSWORD + "\n")
+    secret.chmod(0o600)
+    kdc.add_user("barred")
+    seed = person("alice", "unknown to us") + person(
+        "barred", "x", classes=["authPasswordObject"], nsAccountLock="TRUE")
+    with Slapd(seed) as slapd, make(tmp_path, kdc, auth=["ldap"]) as chappe:
+        chappe.conf["sm"] = {"driver-dir": BUILD / "storage/.libs"}
+        chappe.extra_links = Chappe._write('ldap "main"', {
+            "uri": [slapd.name_uri], "bind-dn": SERVICE, "base": PEOPLE,
+            "bind-password-file": secret, "ca": slapd.certificate,
+            "connect-timeout": "1s", "timeout": "2s"})
+        chappe.start()
+
+        def result(name):
+            return log_in(chappe, kdc.context(kdc.ticket(name)))
+        assert result("alice") == "alice@example.org/test"
+        assert result("bob") == "not-authorized"
+        assert result("barred") == "account-disabled"
+        slapd.kill()
+        assert result("alice") == "temporary-auth-failure"
+        slapd.start()
+        wait_for(lambda: result("alice") == "alice@example.org/test", 20)
 
 
 def test_principal_that_is_nobody(server, kdc):
