@@ -210,7 +210,7 @@ static void result_received(struct s2s_stream *s,
 
 	if (text)
 		object(s, ends, condition, text);
-	else if (secure && s2s_is_identified(s->conn, &policy, ends->from, NULL, why))
+	else if (secure && s2s_is_identified(s->s2s, s->conn, &policy, ends->from, NULL, why))
 		accept_key(s, ends, TRUST_TRUSTED, NULL);
 	else if (policy.required >= TRUST_TRUSTED && !may_be_announced(s))
 		untrusted(s, ends, secure ? TRUST_ENCRYPTED : TRUST_VERIFIED,
@@ -299,7 +299,7 @@ static void valid_key(struct s2s_stream *s, const struct s2s_remote *remote)
 	char why[TRUST_WHY_MAX] = "";
 
 	if (level == TRUST_ENCRYPTED)
-		s2s_is_identified(s->conn, &policy, remote->remote, NULL, why);
+		s2s_is_identified(s->s2s, s->conn, &policy, remote->remote, NULL, why);
 	if (level >= policy.required)
 		accept_key(s, &ends, level, why);
 	else

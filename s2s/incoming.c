@@ -9,6 +9,7 @@
 #include "s2s/dialback.h"
 #include "s2s/local.h"
 #include "s2s/management.h"
+#include "s2s/posh.h"
 #include "s2s/relay.h"
 #include "s2s/remote.h"
 #include "s2s/trust.h"
@@ -30,7 +31,7 @@ static bool is_identified(const struct s2s_stream *s)
 		return false;
 	policy = s2s_policy(s->s2s, s->local, s->remote);
 	return !policy.refuse &&
-	       s2s_is_identified(s->conn, &policy, s->remote, NULL, why);
+	       s2s_is_identified(s->s2s, s->conn, &policy, s->remote, NULL, why);
 }
 
 static bool needs_tls(const struct s2s_stream *s)
@@ -38,6 +39,12 @@ static bool needs_tls(const struct s2s_stream *s)
 	return s->local && s->remote &&
 	       s2s_policy(s->s2s, s->local, s->remote).required >=
 		       TRUST_ENCRYPTED;
+}
+
+static bool needs_trust(const struct s2s_stream *s)
+{
+	return s2s_policy(s->s2s, s->local, s->remote).required ==
+	       TRUST_TRUSTED;
 }
 
 static void add_starttls(const struct s2s_stream *s, struct buf *out)
@@ -111,6 +118,15 @@ static bool check_ends(struct s2s_stream *s, const char *from, const char *to)
 	return false;
 }
 
+/* Whether its domain may say of the certificate what that itself does not. */
+static bool may_be_announced(const struct s2s_stream *s)
+{
+	return !s->legacy && !s->external && s->local && s->remote &&
+	       conn_is_secure(s->conn) && needs_trust(s) &&
+	       !is_identified(s) &&
+	       s2s_posh_is_wanted(s->s2s, s->conn, s->remote);
+}
+
 void s2s_incoming_header(struct s2s_stream *s, const struct element *header)
 {
 	const char *from = element_attr(header, "from");
@@ -125,6 +141,16 @@ void s2s_incoming_header(struct s2s_stream *s, const struct element *header)
 	if (!check_ends(s, from, to))
 		return;
 	s->legacy = version == NULL;
+	if (may_be_announced(s)) {
+		s2s_stream_set_state(s, S2S_JUDGE);
+		s2s_posh_ask(s->s2s, s->remote, s->serial);
+	} else {
+		s2s_incoming_judged(s);
+	}
+}
+
+void s2s_incoming_judged(struct s2s_stream *s)
+{
 	if (!s->legacy)
 		send_features(s);
 	s2s_stream_set_state(s, S2S_READY);

@@ -11,4 +11,7 @@
 void s2s_incoming_header(struct s2s_stream *s, const struct element *header);
 void s2s_incoming_element(struct s2s_stream *s, struct stanza *stanza);
 
+/* POSH has been asked: goes on where s2s_incoming_header() stopped. */
+void s2s_incoming_judged(struct s2s_stream *s);
+
 #endif

@@ -20,6 +20,7 @@ s2s_libs2s_a_SOURCES = \
 	s2s/management.c s2s/management.h \
 	s2s/metrics.c \
 	s2s/outgoing.c s2s/outgoing.h \
+	s2s/posh.c s2s/posh.h \
 	s2s/queue.c s2s/queue.h \
 	s2s/relay.c s2s/relay.h \
 	s2s/remote.c s2s/remote.h \

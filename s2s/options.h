@@ -22,7 +22,8 @@ struct s2s_config {
 	int trust;
 	int trial; /* a stricter level that is tried out; 0: none */
 	bool allow_permissive;
-	bool bidi, management;
+	bool bidi, management, posh;
+	int64_t posh_port;
 	char *dns_server, *dns_anchor, *dns_hosts;
 	bool dns_srv_jabber;
 	int64_t stanza_before, stanza_after; /* bytes of one element */

@@ -9,6 +9,7 @@
 #include "s2s/dialback.h"
 #include "s2s/local.h"
 #include "s2s/management.h"
+#include "s2s/posh.h"
 #include "s2s/relay.h"
 #include "s2s/remote.h"
 #include "s2s/trust.h"
@@ -110,10 +111,10 @@ static bool offers_external(const struct element *features)
 }
 
 /* One stream for both directions, where the peer has shown who it is. */
-static void ask_bidi(struct s2s_stream *s, const struct element *features)
+static void ask_bidi(struct s2s_stream *s)
 {
 	if (!s->s2s->config->bidi || s->level < TRUST_TRUSTED ||
-	    !element_child(features, "bidi", NS_BIDI_FEATURE))
+	    !s->offers_bidi)
 		return;
 	s->bidi = true;
 	buf_add_str(&s->s2s->out, "<bidi xmlns='" NS_BIDI "'/>");
@@ -134,7 +135,7 @@ static bool judge_peer(struct s2s_stream *s)
 		name = policy.section->route_name;
 	s->level = TRUST_VERIFIED;
 	if (conn_is_secure(s->conn)) {
-		s->level = s2s_is_identified(s->conn, &policy, name, s->dane,
+		s->level = s2s_is_identified(s->s2s, s->conn, &policy, name, s->dane,
 					     why)
 				   ? TRUST_TRUSTED
 				   : TRUST_ENCRYPTED;
@@ -159,23 +160,49 @@ static bool judge_peer(struct s2s_stream *s)
 	return false;
 }
 
-static void authenticate(struct s2s_stream *s, const struct element *features)
+/* Whether its domain may say of the certificate what that itself does not. */
+static bool may_be_announced(const struct s2s_stream *s)
 {
-	if (s->external) {
-		opened(s);
-		return;
-	}
+	struct s2s_policy policy = s2s_policy(s->s2s, s->local, s->remote);
+	char why[TRUST_WHY_MAX];
+
+	return conn_is_secure(s->conn) && !s->dane &&
+	       policy.required == TRUST_TRUSTED &&
+	       !(policy.section && policy.section->route_name) &&
+	       !s2s_is_identified(s->s2s, s->conn, &policy, s->remote, NULL,
+				  why) &&
+	       s2s_posh_is_wanted(s->s2s, s->conn, s->remote);
+}
+
+static void identify(struct s2s_stream *s)
+{
 	if (!judge_peer(s))
 		return;
 	s->verifying = true;
-	if (features)
-		ask_bidi(s, features);
+	ask_bidi(s);
 	if (s->owner)
 		s2s_dialback_send_verifies(s->owner);
-	if (features && conn_is_secure(s->conn) && offers_external(features))
+	if (conn_is_secure(s->conn) && s->offers_external)
 		send_external(s);
 	else
 		send_key(s);
+}
+
+static void authenticate(struct s2s_stream *s)
+{
+	if (s->external) {
+		opened(s);
+	} else if (may_be_announced(s)) {
+		s2s_stream_set_state(s, S2S_JUDGE);
+		s2s_posh_ask(s->s2s, s->remote, s->serial);
+	} else {
+		identify(s);
+	}
+}
+
+void s2s_outgoing_known(struct s2s_stream *s)
+{
+	identify(s);
 }
 
 /* -- what the peer says --------------------------------------------------- */
@@ -188,7 +215,7 @@ void s2s_outgoing_header(struct s2s_stream *s, const struct element *header)
 	s->peer_id = mem_strdup(id ? id : "");
 	s->legacy = element_attr(header, "version") == NULL;
 	if (s->legacy)
-		authenticate(s, NULL);
+		authenticate(s);
 	else
 		s2s_stream_set_state(s, S2S_FEATURES);
 }
@@ -198,9 +225,12 @@ static void take_features(struct s2s_stream *s, const struct element *features)
 	if (s->state != S2S_FEATURES)
 		return;
 	s->offers_sm = element_child(features, "sm", NS_SM) != NULL;
+	s->offers_external = offers_external(features);
+	s->offers_bidi =
+		element_child(features, "bidi", NS_BIDI_FEATURE) != NULL;
 	if (conn_is_secure(s->conn) ||
 	    !element_child(features, "starttls", NS_TLS)) {
-		authenticate(s, features);
+		authenticate(s);
 		return;
 	}
 	buf_add_str(&s->s2s->out, "<starttls xmlns='" NS_TLS "'/>");

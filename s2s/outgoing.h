@@ -18,4 +18,7 @@ void s2s_outgoing_element(struct s2s_stream *s, struct stanza *stanza);
 /* The answer to our dialback key: NULL, or what it says against us. */
 void s2s_outgoing_judged(struct s2s_stream *s, const char *refusal);
 
+/* POSH has been asked: the peer is judged again. */
+void s2s_outgoing_known(struct s2s_stream *s);
+
 #endif

@@ -9,10 +9,12 @@
 #include "s2s/drain.h"
 #include "s2s/local.h"
 #include "s2s/management.h"
+#include "s2s/posh.h"
 #include "s2s/relay.h"
 #include "s2s/remote.h"
 #include "s2s/stream.h"
 #include "util/base/mem.h"
+#include "util/net/fetch.h"
 
 #define SECRET_DIGITS 64
 #define PATIENCE_MS   2000
@@ -128,6 +130,8 @@ static void s2s_free(void *state)
 	s2s_streams_drop(s2s);
 	acceptor_free(&s2s->acceptor);
 	s2s_attempts_drop(s2s);
+	s2s_posh_free(s2s);
+	fetcher_free(&s2s->fetcher);
 	resolver_free(&s2s->resolver);
 	if (s2s->link)
 		link_close(&s2s->link);

@@ -54,8 +54,10 @@ struct s2s_stats {
 
 struct access;
 struct s2s_attempt;
+struct fetcher;
 struct s2s_local;
 struct s2s_management;
+struct s2s_posh;
 struct s2s_remote;
 struct s2s_stream;
 struct taken;
@@ -67,6 +69,8 @@ struct s2s {
 	const struct s2s_config *config;
 	struct link *link;
 	struct resolver *resolver;
+	struct fetcher *fetcher; /* NULL before it is needed */
+	struct s2s_posh *poshes; /* by domain */
 	struct stanza_parser *parser;	   /* of streams */
 	struct stanza_parser *link_parser; /* of what roles say */
 	struct frame_limits before, after; /* authentication */

@@ -27,6 +27,7 @@
 static const char *const state_names[] = {
 	[S2S_HANDSHAKE] = "handshake", [S2S_HEADER] = "header",
 	[S2S_FEATURES] = "features",   [S2S_PROCEED] = "proceed",
+	[S2S_JUDGE] = "judging",
 	[S2S_AUTH] = "authenticating", [S2S_RESUME] = "resuming",
 	[S2S_READY] = "ready",
 	[S2S_CLOSING] = "closing",

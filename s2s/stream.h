@@ -31,6 +31,7 @@ enum s2s_state {
 	S2S_HEADER,   /* the peer's is awaited */
 	S2S_FEATURES, /* they are awaited */
 	S2S_PROCEED,
+	S2S_JUDGE,  /* what the peer's domain says of it is (POSH) */
 	S2S_AUTH,   /* the peer's judgement of us is awaited */
 	S2S_RESUME, /* its word on resuming a former stream is */
 	S2S_READY,
@@ -78,7 +79,7 @@ struct s2s_stream {
 	bool external;	  /* authenticated by SASL */
 	bool bidi;	  /* was agreed on (XEP-0288) */
 	bool managed;	  /* it had stream management, to its end */
-	bool offers_sm;	  /* outgoing: the peer's features do */
+	bool offers_sm, offers_external, offers_bidi; /* outgoing: features */
 	bool verifying;	  /* outgoing: db:verify may be sent */
 	bool paused, blocked;
 	bool ended; /* the connection is closing or aborted */

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "s2s/posh.h"
 #include "util/base/str.h"
 #include "util/net/certificate.h"
 
@@ -78,7 +79,7 @@ static bool is_pinned(const struct s2s_policy *policy, const void *der,
 	return false;
 }
 
-bool s2s_is_identified(const struct conn *conn,
+bool s2s_is_identified(const struct s2s *s2s, const struct conn *conn,
 		       const struct s2s_policy *policy, const char *remote,
 		       const struct s2s_dane *dane, char why[TRUST_WHY_MAX])
 {
@@ -99,6 +100,8 @@ bool s2s_is_identified(const struct conn *conn,
 			 "announces");
 		return false;
 	}
+	if (s2s_posh_vouches(s2s, remote, der, len))
+		return true;
 	if (!conn_peer_genuine(conn, why, TRUST_WHY_MAX))
 		return false;
 	if (certificate_is_for(der, len, remote))

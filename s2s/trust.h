@@ -27,9 +27,10 @@ struct s2s_policy s2s_policy(const struct s2s *s2s, const char *local,
 
 /* Whether the peer of a connection under TLS is `remote`: by a pinned key, by
  * what DNSSEC announces (`dane`; NULL: nothing), which then is the only thing
- * that counts, or by a certificate that is valid for it. When not, `why` says
+ * that counts, by a certificate that is valid for it, or one that it announces
+ * by HTTPS (s2s/posh.h). When not, `why` says
  * so: "its certificate is for another name". */
-bool s2s_is_identified(const struct conn *conn,
+bool s2s_is_identified(const struct s2s *s2s, const struct conn *conn,
 		       const struct s2s_policy *policy, const char *remote,
 		       const struct s2s_dane *dane, char why[TRUST_WHY_MAX]);
 

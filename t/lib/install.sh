@@ -5,7 +5,8 @@
 
 BUILD_PACKAGES="autoconf automake libtool pkg-config make gcc libc6-dev
 	libgnutls28-dev libxml2-dev libuv1-dev libgsasl-dev libconfuse-dev
-	libidn-dev libsqlite3-dev libmicrohttpd-dev libunbound-dev uthash-dev"
+	libidn-dev libsqlite3-dev libmicrohttpd-dev libunbound-dev uthash-dev
+	libcurl4-gnutls-dev libjansson-dev"
 RUN_PACKAGES="openssl"
 TEST_PACKAGES="libcmocka-dev python3 python3-slixmpp python3-aioxmpp
 	python3-pytest python3-pytest-xdist go-sendxmpp profanity biboumi tmux
