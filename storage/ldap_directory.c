@@ -26,7 +26,8 @@ struct directory {
 	struct loop *loop;
 	struct log *log;
 	const char *name;
-	const struct ldap_options *options;
+	struct ldap_options *options; /* a copy: threads may need it when all
+					 else is gone */
 	struct worker *worker;
 	struct ldap_servers servers;
 	struct connection *connections;
@@ -495,16 +496,26 @@ struct directory *directory_open(struct loop *loop, struct log *log,
 	directory->loop = loop;
 	directory->log = log;
 	directory->name = name;
-	directory->options = options;
+	directory->options = section_copy(&ldap_section, options);
 	directory->worker = worker_new(loop, "ldap", THREADS, 1,
 				       connection_thread, directory, err);
 	if (directory->worker == NULL) {
+		section_free(&ldap_section, directory->options);
 		mem_free(directory);
 		return NULL;
 	}
-	ldap_servers_init(&directory->servers, options->uri,
+	ldap_servers_init(&directory->servers, directory->options->uri,
 			  (uint64_t)options->return_after);
 	return directory;
+}
+
+static void directory_gone(void *ctx)
+{
+	struct directory *directory = ctx;
+
+	ldap_servers_free(&directory->servers);
+	section_free(&ldap_section, directory->options);
+	mem_free(directory);
 }
 
 void directory_close(struct directory **directory)
@@ -530,8 +541,11 @@ void directory_close(struct directory **directory)
 			finish_waiting(operation, STORAGE_CANCELLED,
 				       "closing");
 	}
-	worker_free(&d->worker);
-	ldap_servers_free(&d->servers);
-	mem_free(d);
 	*directory = NULL;
+	if (worker_pending(d->worker) > 0) {
+		worker_retire(&d->worker, directory_gone, d);
+	} else {
+		worker_free(&d->worker);
+		directory_gone(d);
+	}
 }

@@ -80,8 +80,8 @@ struct directory *directory_open(struct loop *loop, struct log *log,
 				 const struct ldap_options *options,
 				 struct error *err);
 
-/* Ends all operations, CANCELLED. Threads that connect just then end behind
- * the loop's back. NULL inside is allowed. */
+/* Ends all operations, CANCELLED. Threads that connect just then end later,
+ * and nobody waits for them. NULL inside is allowed. */
 void directory_close(struct directory **directory);
 
 /* All that is not private is to be set. */

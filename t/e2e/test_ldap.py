@@ -839,6 +839,25 @@ def test_reload(pair):
     heals(pair)
 
 
+def test_reload_while_a_connection_hangs(slapd, tmp_path):
+    """Nobody waits for the thread that connects."""
+    with Proxy(slapd.port) as proxy, \
+            make(tmp_path, f"ldap://localhost:{proxy.port}",
+                 ca=slapd.certificate, timeout="2s",
+                 connect_timeout="6s") as made:
+        made.start()
+        bystander = Bystander(made, "alice")
+        proxy.stop_after = 9
+        proxy.cut()
+        assert log_in(made, "bob") == "temporary-auth-failure"
+        text = made.conf_path.read_text()
+        made.conf_path.write_text(text.replace(str(proxy.port),
+                                               str(slapd.port)))
+        made.reload("sm-1")
+        heals(made)
+        assert bystander.worst() < 1.0
+
+
 # -- configuration ---------------------------------------------------------------
 
 

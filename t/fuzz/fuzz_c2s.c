@@ -179,6 +179,19 @@ void conn_peer_address(const struct conn *conn, char to[ADDRESS_MAX])
 	str_copy(to, ADDRESS_MAX, "192.0.2.1");
 }
 
+const void *conn_peer_certificate(const struct conn *conn, size_t *len)
+{
+	(void)conn;
+	*len = 0;
+	return NULL;
+}
+
+unsigned conn_peer_port(const struct conn *conn)
+{
+	(void)conn;
+	return 5222;
+}
+
 void conn_peer_network(const struct conn *conn, char to[ADDRESS_MAX])
 {
 	conn_peer_address(conn, to);

@@ -172,6 +172,63 @@ static void test_several_threads(void **state)
 	loop_free(&work.loop);
 }
 
+struct retirement {
+	struct work work;
+	struct job jobs[5];
+	unsigned retired;
+};
+
+/* Its jobs do not know the worker any more. */
+static void job_of_retired_done(struct worker_job *at)
+{
+	container_of(at, struct job, job)->work->done++;
+}
+
+static void on_retired(void *ctx)
+{
+	struct retirement *r = ctx;
+
+	assert_int_equal(r->work.done, 5);
+	r->retired++;
+	if (r->work.loop != NULL) /* not from loop_free() */
+		loop_stop(r->work.loop);
+}
+
+static void retire(struct retirement *r)
+{
+	memset(r, 0, sizeof(*r));
+	work_start(&r->work, 1);
+	r->work.delay_us = 20000;
+	submit(&r->work, r->jobs, 5);
+	for (unsigned i = 0; i < 5; i++)
+		r->jobs[i].job.done = job_of_retired_done;
+	worker_retire(&r->work.worker, on_retired, r);
+	assert_null(r->work.worker);
+	assert_int_equal(r->retired, 0);
+	assert_int_equal(r->work.done, 0); /* nobody has waited */
+}
+
+static void test_retire(void **state)
+{
+	struct retirement r;
+
+	(void)state;
+	retire(&r);
+	world_run(r.work.loop);
+	assert_int_equal(r.retired, 1);
+	loop_free(&r.work.loop);
+}
+
+static void test_retire_at_the_end(void **state)
+{
+	struct retirement r;
+
+	(void)state;
+	retire(&r);
+	loop_free(&r.work.loop);
+	assert_int_equal(r.retired, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +236,8 @@ int main(void)
 		cmocka_unit_test(test_free_finishes),
 		cmocka_unit_test(test_free_idle),
 		cmocka_unit_test(test_several_threads),
+		cmocka_unit_test(test_retire),
+		cmocka_unit_test(test_retire_at_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

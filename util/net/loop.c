@@ -15,6 +15,7 @@
 #include "util/base/mem.h"
 #include "util/base/table.h"
 #include "util/net/loop_uv.h"
+#include "util/net/worker.h"
 
 struct loop_signal {
 	uv_signal_t handle;
@@ -167,6 +168,7 @@ void loop_free(struct loop **loop_ptr)
 {
 	struct loop *loop = *loop_ptr;
 	struct loop_signal *sig, *sig_next;
+	struct worker *worker;
 	struct conn *conn;
 
 	*loop_ptr = NULL;
@@ -176,6 +178,8 @@ void loop_free(struct loop **loop_ptr)
 		conn_drop(conn);
 	while (loop->processes)
 		process_drop(loop->processes);
+	while ((worker = loop->retired))
+		worker_free(&worker);
 	loop_run_next_turn(loop); /* frees those that had no handle */
 	LL_FOREACH_SAFE (loop->signals, sig, sig_next)
 		uv_close((uv_handle_t *)&sig->handle, loop_signal_closed);

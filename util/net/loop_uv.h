@@ -40,6 +40,7 @@ struct loop {
 	struct deferred next_turn_mark;
 	struct loop_signal *signals;
 	struct conn *conns; /* all of them, for loop_free() */
+	struct worker *retired; /* the same of workers that end by themselves */
 	struct process *processes; /* likewise */
 	/* One buffer of each kind serves every connection in its turn. */
 	char *block;	       /* LOOP_BLOCK_SIZE bytes as they were read */

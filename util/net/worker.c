@@ -11,6 +11,7 @@
 
 #include "util/base/mem.h"
 #include "util/base/str.h"
+#include "util/base/table.h"
 #include "util/net/loop_uv.h"
 
 struct job_list {
@@ -33,6 +34,11 @@ struct worker {
 	struct job_list waiting;
 	struct job_list done;
 	bool stopping;
+	struct loop *loop;
+	/* Of one that is retired, and in loop->retired. */
+	void (*retired)(void *ctx);
+	void *retired_ctx;
+	struct worker *prev, *next;
 };
 
 static void jobs_init(struct job_list *list)
@@ -110,6 +116,8 @@ static void worker_on_async(uv_async_t *async)
 	jobs = jobs_take(&worker->done, SIZE_MAX, &count);
 	uv_mutex_unlock(&worker->lock);
 	worker_finish(worker, jobs);
+	if (worker->retired != NULL && worker->pending == 0)
+		worker_free(&worker);
 }
 
 static void worker_on_close(uv_handle_t *handle)
@@ -168,6 +176,7 @@ struct worker *worker_new(struct loop *loop, const char *name, unsigned threads,
 	worker->batch_max = batch_max;
 	worker->run = run;
 	worker->ctx = ctx;
+	worker->loop = loop;
 	jobs_init(&worker->waiting);
 	jobs_init(&worker->done);
 	status = uv_async_init(&loop->uv, &worker->async, worker_on_async);
@@ -222,5 +231,21 @@ void worker_free(struct worker **worker_ptr)
 		worker_finish(worker, jobs);
 	}
 	*worker_ptr = NULL;
+	if (worker->retired != NULL) {
+		DL_DELETE(worker->loop->retired, worker);
+		worker->retired(worker->retired_ctx);
+	}
 	worker_stop(worker);
+}
+
+void worker_retire(struct worker **worker_ptr, void (*retired)(void *ctx),
+		   void *ctx)
+{
+	struct worker *worker = *worker_ptr;
+
+	assert(worker->pending > 0);
+	*worker_ptr = NULL;
+	worker->retired = retired;
+	worker->retired_ctx = ctx;
+	DL_APPEND(worker->loop->retired, worker);
 }

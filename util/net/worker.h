@@ -41,4 +41,11 @@ size_t worker_pending(const struct worker *worker);
  * outstanding, and joins the threads: for the end of a process. */
 void worker_free(struct worker **worker);
 
+/* For while the loop goes on: the threads end when they have run what they
+ * have, without anybody waiting for them, or with loop_free(). Then
+ * `retired` runs on the loop, once, at the latest inside of loop_free(). There
+ * must be jobs pending. */
+void worker_retire(struct worker **worker, void (*retired)(void *ctx),
+		   void *ctx);
+
 #endif

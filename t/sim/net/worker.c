@@ -133,3 +133,11 @@ void worker_free(struct worker **worker_ptr)
 	mem_free(worker);
 	*worker_ptr = NULL;
 }
+
+/* Nothing takes any time here. */
+void worker_retire(struct worker **worker, void (*retired)(void *ctx),
+		   void *ctx)
+{
+	worker_free(worker);
+	retired(ctx);
+}
