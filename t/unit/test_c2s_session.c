@@ -35,6 +35,7 @@ static void test_login(void **state)
 			       "session'><optional/></session>"
 			       "<ver xmlns='urn:xmpp:features:rosterver'/>"
 			       "<sub xmlns='urn:xmpp:features:pre-approval'/>"
+			       "<csi xmlns='urn:xmpp:csi:0'/>"
 			       "<c xmlns='http://jabber.org/protocol/caps' "
 			       "hash='sha-1' node='urn:n' ver='V'/>"
 			       "<limits xmlns='urn:xmpp:stream-limits:0'>"

@@ -107,7 +107,7 @@ static void test_refused(void **state)
 		const char *name, *connection, *dir, *word;
 	} rows[] = {
 		{ "example", "what", DRIVERS, "has to be" },
-		{ "old", "x", DRIVERS, "version 2" },
+		{ "old", "x", DRIVERS, "this program has version" },
 		{ "nothing", "x", DRIVERS, "nothing.so" },
 		{ "example", "example", "/nowhere", "example.so" },
 		{ "../drivers/.libs/example", "x", DRIVERS, "not the name" },
