@@ -64,8 +64,13 @@ enum link_sent relay_send(struct stream *s, uint64_t number, const char *bytes,
 			  size_t len)
 {
 	char origin[ORIGIN_MAX];
+	const char *epoch = s->session->epoch;
 	struct envelope envelope = {
 		.at = s->session->owner,
+		/* One that was started since does not know the session yet:
+		 * what went there would come back behind the `reopen` that
+		 * says what has been dealt with. */
+		.receiver_epoch = *epoch ? epoch : NULL,
 		.to = s->session->bare,
 		.session = s->id,
 		.origin = origin,

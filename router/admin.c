@@ -272,8 +272,9 @@ static void run_self(struct call *call)
 			   number(&left, router->drain.ops->left(call->router)) :
 			   NULL,
 		   "epoch", router->epoch, "version", PACKAGE_VERSION,
-		   "protocol", LINK_VERSION, "uptime",
-		   number(&uptime, (loop_now(router->loop) -
+		   "protocol",
+		   link_version_text(router->options->common.link_version),
+		   "uptime", number(&uptime, (loop_now(router->loop) -
 					      router->started) / 1000),
 		   "links", number(&links, count), "bytes",
 		   number(&bytes, waiting), NULL);

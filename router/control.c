@@ -31,7 +31,7 @@ static void on_role(struct peer *peer, const struct element *element)
 	const char *version = element_attr(element, "version");
 	char software[SOFTWARE_MAX];
 	struct buf text = { 0 };
-	uint64_t theirs;
+	uint64_t theirs, ours;
 
 	if (peer->state != PEER_ROLE || !is_epoch(epoch)) {
 		peer_fail(peer, STREAM_BAD_FORMAT,
@@ -50,8 +50,9 @@ static void on_role(struct peer *peer, const struct element *element)
 	}
 	buf_add_str(&text, "<link:welcome");
 	buf_add_attr(&text, "router", peer->router->env->instance);
-	/* The lower of two versions, and there is none below ours. */
-	buf_add_str(&text, " version='" LINK_VERSION "'/>");
+	ours = (uint64_t)peer->router->options->common.link_version;
+	peer->version = (unsigned)(theirs < ours ? theirs : ours);
+	buf_addf(&text, " version='%u'/>", peer->version);
 	peer_write(peer, buf_data(&text), text.len);
 	buf_free(&text);
 	handshake_up(peer);

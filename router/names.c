@@ -50,6 +50,8 @@ static void write_members(const char *name, const struct member *list,
 		buf_add_attr(to, "name", list[i].name);
 		buf_add_attr(to, "kind", list[i].kind);
 		buf_add_attr(to, "epoch", list[i].epoch);
+		if (list[i].version > 1)
+			buf_addf(to, " version='%u'", list[i].version);
 		buf_add_str(to, "/>");
 	}
 	buf_add_str(to, "</link:members>");
@@ -115,6 +117,7 @@ static void changed(struct name *name)
 		list[i].name = peer->name;
 		list[i].kind = (char *)link_kind_name(peer->kind);
 		list[i].epoch = peer->epoch[0] ? peer->epoch : NULL;
+		list[i].version = peer->version;
 	}
 	members_set(router->members, name->text, list, name->count);
 	mem_free(list);

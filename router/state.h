@@ -96,6 +96,7 @@ struct peer {
 	char id[STREAM_ID_DIGITS + 1];
 	char epoch[EPOCH_DIGITS + 1]; /* "" for components */
 	char *software;
+	unsigned version; /* of the link protocol; 0 for components */
 	char address[ADDRESS_MAX];
 	struct frame frame;
 	struct frame_limits limits;

@@ -20,7 +20,7 @@ struct fake_link {
 	struct fake_router *router;
 	struct conn *conn;
 	struct frame frame;
-	char name[32], kind[32], epoch[20];
+	char name[32], kind[32], epoch[20], version[8];
 	char binds[BINDS_MAX][32]; /* its own name first; "": free */
 	bool watching;
 	struct fake_link *prev, *next;
@@ -83,6 +83,8 @@ static void write_members(struct fake_router *router, const char *name,
 			 link->kind);
 		if (*link->epoch)
 			buf_addf(to, " epoch='%s'", link->epoch);
+		if (router->version > 1)
+			buf_addf(to, " version='%s'", link->version);
 		buf_add_str(to, "/>");
 	}
 	buf_add_str(to, "</link:members>");
@@ -125,7 +127,8 @@ static void watch(struct fake_link *link)
 					      &text);
 		}
 	}
-	buf_add_str(&text, "<link:watching/>");
+	if (!link->router->endless)
+		buf_add_str(&text, "<link:watching/>");
 	conn_write(link->conn, buf_data(&text), text.len);
 	buf_free(&text);
 	link->watching = true;
@@ -138,6 +141,7 @@ static void forward(struct fake_link *link, const char *text)
 	char at[32], epoch[20];
 	struct fake_link *target;
 
+	str_copy(router->last, sizeof(router->last), text);
 	assert(attribute(text, "at", at, sizeof(at)));
 	target = find(router, at);
 	if (ack && router->deaf)
@@ -175,7 +179,13 @@ static void element(struct fake_link *link, const char *text)
 				 sizeof(link->epoch)));
 		conn_write_str(link->conn, "<link:welcome router='");
 		conn_write_str(link->conn, link->router->name);
-		conn_write_str(link->conn, "' version='1'/>");
+		assert(attribute(text, "version", link->version,
+				 sizeof(link->version)));
+		if (link->router->version < 2)
+			str_copy(link->version, sizeof(link->version), "1");
+		conn_write_str(link->conn, "' version='");
+		conn_write_str(link->conn, link->version);
+		conn_write_str(link->conn, "'/>");
 		bind(link, link->name);
 	} else if (str_starts(text, "<link:bind ")) {
 		assert(attribute(text, "name", name, sizeof(name)));
@@ -192,9 +202,11 @@ static void element(struct fake_link *link, const char *text)
 	} else if (str_starts(text, "<link:route ") ||
 		   str_starts(text, "<link:ack ")) {
 		forward(link, text);
+	} else if (str_starts(text, "<link:ping/>")) {
+		if (!link->router->mute)
+			conn_write_str(link->conn, "<link:pong/>");
 	} else {
-		assert(str_starts(text, "<link:ping/>") ||
-		       str_starts(text, "<link:pong "));
+		assert(str_starts(text, "<link:pong "));
 	}
 }
 

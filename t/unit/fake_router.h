@@ -21,6 +21,10 @@ struct fake_router {
 	unsigned routed;     /* envelopes that were passed on */
 	unsigned acks;	     /* acknowledgements that were passed on */
 	bool deaf;	     /* to acknowledgements: loses them */
+	bool mute;	     /* does not answer pings */
+	bool endless;	     /* does not come to the end of its list */
+	char last[512];	     /* the last envelope that came, cut */
+	unsigned version;    /* that it speaks; 0: the first */
 };
 
 /* Listens on "unix:PATH"; the kind of a link is its name up to the first

@@ -100,6 +100,66 @@ static void test_read_ack(void **state)
 	buf_free(&space);
 }
 
+/* Selective ones are written as they are read. */
+static void test_selective_ack(void **state)
+{
+	static const char *const cases[] = {
+		"n='1' got='1'/>",
+		"n='0' got='0' gap='true'/>",
+		"n='3' got='12' done='5 7-9 12' gap='true'/>",
+	};
+	struct buf space = { .data = NULL }, text = { .data = NULL };
+	struct envelope e;
+	char *copy;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *wanted = mem_printf("<link:ack at='a' from='b' for='" E
+					  "' epoch='" E "' %s", cases[i]);
+
+		assert_int_equal(read_text(&e, wanted, &space, &copy), 0);
+		assert_true(e.selective);
+		buf_clear(&text, 4096);
+		envelope_write(&text, &e);
+		assert_string_equal(buf_data(&text), wanted);
+		mem_free(copy);
+		mem_free(wanted);
+	}
+	buf_free(&text);
+	buf_free(&space);
+}
+
+static void test_ranges(void **state)
+{
+	static const char *const malformed[] = {
+		" ", "x", "0", "01", "-4", "5-", "5-5", "6-5", "5,6", "3",
+		"5 ", "5  6", "5 5", "5-7 7", "8 6", "18446744073709551616",
+		"5-99999999999999999999999",
+	};
+	const char *text = "5 7-9 12";
+	uint64_t first, last = 4;
+
+	(void)state;
+	assert_int_equal(envelope_next_range(&text, last, &first, &last), 1);
+	assert_true(first == 5 && last == 5);
+	assert_int_equal(envelope_next_range(&text, last, &first, &last), 1);
+	assert_true(first == 7 && last == 9);
+	assert_int_equal(envelope_next_range(&text, last, &first, &last), 1);
+	assert_true(first == 12 && last == 12);
+	assert_int_equal(envelope_next_range(&text, last, &first, &last), 0);
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+		int rc;
+
+		text = malformed[i];
+		last = 3;
+		while ((rc = envelope_next_range(&text, last, &first,
+						 &last)) == 1)
+			;
+		if (rc != -1)
+			fail_msg("taken: %s", malformed[i]);
+	}
+}
+
 static const char *const refused[] = {
 	"",
 	"<",
@@ -184,6 +244,15 @@ static const char *const refused[] = {
 	"<link:ack at='a' from='b' for='" E "' epoch='" E "' n='1'></link:ack>",
 	"<link:ack at='a' from='b' for='" E "' epoch='" E "' n='1'/> ",
 	"<link:ack at='a' from='b' for='" E "' epoch='" E "' n='1' />x",
+	"<link:ack at='a' from='b' for='" E "' epoch='" E "' n='1'"
+	" gap='true'/>",
+	"<link:ack at='a' from='b' for='" E "' epoch='" E "' n='1'"
+	" done='3'/>",
+	"<link:ack at='a' from='b' for='" E "' epoch='" E "' n='1' got='01'/>",
+	"<link:ack at='a' from='b' for='" E "' epoch='" E "' n='1' got=''/>",
+	"<link:ack at='a' from='b' for='" E "' epoch='" E "' n='1' got='2'"
+	" gap='false'/>",
+	"<link:route " X " at='a' from='b' got='2'><m/></link:route>",
 	"<link:ack at='a' from='b' for='" E "' epoch='" E "' n='1' "
 	"kind='control'/>",
 };
@@ -320,6 +389,8 @@ int main(void)
 		cmocka_unit_test(test_read),
 		cmocka_unit_test(test_read_least),
 		cmocka_unit_test(test_read_ack),
+		cmocka_unit_test(test_selective_ack),
+		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_too_many_attributes),
 		cmocka_unit_test(test_round_trip),

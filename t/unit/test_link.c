@@ -25,6 +25,7 @@
 struct role_side {
 	struct link *link;
 	bool lazy; /* keeps receipts instead of processing */
+	bool apart; /* sends each for a session of its own */
 	bool in_call;
 	unsigned numbers[GOT_MAX]; /* the text of each payload, as a number */
 	struct link_receipt receipts[GOT_MAX];
@@ -47,6 +48,7 @@ struct world {
 	struct fake_router routers[2];
 	char addresses[2][64];
 	struct role_side c2s, sm1, sm2;
+	unsigned router_version, c2s_version, sm_version; /* 0: the newest */
 };
 
 /* -- roles ------------------------------------------------------------------ */
@@ -131,6 +133,9 @@ static void open_side(struct world *world, struct role_side *side,
 					.binds = binds,
 					.queue_bytes = 16384 };
 
+	options.version = side == &world->c2s ? world->c2s_version
+					      : world->sm_version;
+
 	for (int i = 0; i < 2 && *world->addresses[i]; i++)
 		routers[i] = world->addresses[i];
 	side->link = link_new(world->loop, &world->log, &options, &handlers,
@@ -145,7 +150,12 @@ static enum link_sent send_text(struct role_side *side, const char *at,
 				     .origin = "o/1" };
 	struct buf payload = { .data = NULL };
 	enum link_sent sent;
+	char session[32];
 
+	if (side->apart) {
+		snprintf(session, sizeof(session), "c2s-1.%u", number);
+		envelope.session = session;
+	}
 	buf_addf(&payload, "<m>%u", number);
 	while (payload.len < padding)
 		buf_add_char(&payload, ' ');
@@ -250,6 +260,7 @@ static void setup_world(struct world *world, unsigned routers)
 			 "unix:/tmp/test_link.%ld.%u", (long)getpid(), i);
 		fake_open(&world->routers[i], world->loop,
 			  world->addresses[i], names[i]);
+		world->routers[i].version = LINK_VERSION;
 	}
 }
 
@@ -333,19 +344,39 @@ static void test_loopback(void **state)
 	mem_free(w);
 }
 
+/* Who speaks which version of the protocol: router, c2s, sm. */
+static const unsigned versions[][3] = {
+	{ 2, 2, 2 }, { 1, 2, 2 }, { 2, 1, 2 }, { 2, 2, 1 }, { 1, 1, 1 },
+};
+
+#define VERSIONS (sizeof(versions) / sizeof(versions[0]))
+
+static void setup_versions(struct world *world, const unsigned version[3])
+{
+	setup_world(world, 1);
+	world->routers[0].version = version[0];
+	world->c2s_version = version[1];
+	world->sm_version = version[2];
+	open_side(world, &world->sm1, "sm-1", "example.org");
+	open_side(world, &world->c2s, "c2s-1", NULL);
+	wait_for(world, sm1_known);
+}
+
 static void test_gap(void **state)
 {
-	struct world *w = mem_new(struct world);
-
 	(void)state;
-	setup_pair(w, 1);
-	w->routers[0].drop_after = 2;
-	w->routers[0].drop = 2;
-	send_range(&w->c2s, "a@example.org", 1, 6);
-	wait_for(w, settled);
-	assert_range(&w->sm1, 1, 6);
-	teardown(w);
-	mem_free(w);
+	for (size_t i = 0; i < VERSIONS; i++) {
+		struct world *w = mem_new(struct world);
+
+		setup_versions(w, versions[i]);
+		w->routers[0].drop_after = 2;
+		w->routers[0].drop = 2;
+		send_range(&w->c2s, "a@example.org", 1, 6);
+		wait_for(w, settled);
+		assert_range(&w->sm1, 1, 6);
+		teardown(w);
+		mem_free(w);
+	}
 }
 
 static bool sm1_got_4(struct world *world)
@@ -353,26 +384,77 @@ static bool sm1_got_4(struct world *world)
 	return world->sm1.got >= 4;
 }
 
+/* A sender of the newer version releases what is done out of its turn. */
 static void test_processed_out_of_order(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < VERSIONS; i++) {
+		struct world *w = mem_new(struct world);
+		bool selective = i == 0;
+
+		setup_versions(w, versions[i]);
+		w->c2s.apart = w->sm1.lazy = true;
+		send_range(&w->c2s, "a@example.org", 1, 4);
+		wait_for(w, sm1_got_4);
+		link_processed(w->sm1.link, w->sm1.receipts[3]);
+		link_processed(w->sm1.link, w->sm1.receipts[1]);
+		pass(w, 50);
+		assert_int_equal(outstanding(&w->c2s), selective ? 2 : 4);
+		link_processed(w->sm1.link, w->sm1.receipts[0]);
+		link_processed(w->sm1.link, w->sm1.receipts[0]);
+		pass(w, 50);
+		assert_int_equal(outstanding(&w->c2s), selective ? 1 : 2);
+		link_processed(w->sm1.link, w->sm1.receipts[2]);
+		wait_for(w, settled);
+		assert_range(&w->sm1, 1, 4);
+		teardown(w);
+		mem_free(w);
+	}
+}
+
+static bool c2s_has_1(struct world *world)
+{
+	return outstanding(&world->c2s) == 1;
+}
+
+static bool sm1_got_300(struct world *world)
+{
+	return world->sm1.got >= 300;
+}
+
+/* Only the first stays at work; of the others, every second acknowledgement
+ * is lost. What was lost is told again when it is asked for. */
+static void test_one_holds_back_nobody(void **state)
 {
 	struct world *w = mem_new(struct world);
 
 	(void)state;
 	setup_pair(w, 1);
-	w->sm1.lazy = true;
-	send_range(&w->c2s, "a@example.org", 1, 4);
-	wait_for(w, sm1_got_4);
-	link_processed(w->sm1.link, w->sm1.receipts[3]);
-	link_processed(w->sm1.link, w->sm1.receipts[1]);
+	w->c2s.apart = w->sm1.lazy = true;
+	send_range(&w->c2s, "a@example.org", 1, 300);
+	wait_for(w, sm1_got_300);
+	w->routers[0].deaf = true;
+	for (unsigned i = 299; i > 0; i--) {
+		if (i % 2)
+			link_processed(w->sm1.link, w->sm1.receipts[i]);
+	}
 	pass(w, 50);
-	assert_int_equal(outstanding(&w->c2s), 4);
-	link_processed(w->sm1.link, w->sm1.receipts[0]);
-	link_processed(w->sm1.link, w->sm1.receipts[0]);
+	assert_int_equal(outstanding(&w->c2s), 300);
+	w->routers[0].deaf = false;
+	for (unsigned i = 298; i > 0; i -= 2)
+		link_processed(w->sm1.link, w->sm1.receipts[i]);
 	pass(w, 50);
-	assert_int_equal(outstanding(&w->c2s), 2);
-	link_processed(w->sm1.link, w->sm1.receipts[2]);
+	assert_int_equal(outstanding(&w->c2s), 151);
+	fake_cut(&w->routers[0], "c2s-1");
+	wait_for(w, c2s_has_1);
+	send_range(&w->c2s, "a@example.org", 301, 302);
+	pass(w, 50);
+	link_processed(w->sm1.link, w->sm1.receipts[301]);
+	link_processed(w->sm1.link, w->sm1.receipts[300]);
+	wait_for(w, c2s_has_1);
+	link_processed(w->sm1.link, w->sm1.receipts[0]);
 	wait_for(w, settled);
-	assert_range(&w->sm1, 1, 4);
+	assert_range(&w->sm1, 1, 302);
 	teardown(w);
 	mem_free(w);
 }
@@ -664,6 +746,64 @@ static void test_second_router(void **state)
 	mem_free(w);
 }
 
+/* Of one session nothing is released before what is earlier. */
+static void test_sessions_in_order(void **state)
+{
+	struct world *w = mem_new(struct world);
+
+	(void)state;
+	setup_pair(w, 1);
+	w->sm1.lazy = true;
+	send_range(&w->c2s, "a@example.org", 1, 3);
+	w->c2s.apart = true;
+	send_range(&w->c2s, "a@example.org", 4, 4);
+	wait_for(w, sm1_got_4);
+	for (unsigned i = 1; i < 4; i++)
+		link_processed(w->sm1.link, w->sm1.receipts[i]);
+	pass(w, 50);
+	assert_int_equal(outstanding(&w->c2s), 3);
+	link_processed(w->sm1.link, w->sm1.receipts[0]);
+	wait_for(w, settled);
+	teardown(w);
+	mem_free(w);
+}
+
+/* A router that seems well loses what goes one way; then one that answers
+ * nothing any more. Neither waits for the end of its link. */
+static void test_silent_way(void **state)
+{
+	struct world *w = mem_new(struct world);
+	uint64_t start;
+	int used;
+
+	(void)state;
+	setup_pair(w, 2);
+	wait_for(w, both_routers);
+	send_range(&w->c2s, "a@example.org", 1, 1);
+	wait_for(w, settled);
+	used = w->routers[0].routed > 0 ? 0 : 1;
+	w->routers[used].drop = 1000;
+	start = loop_now(w->loop);
+	send_range(&w->c2s, "a@example.org", 2, 5);
+	wait_for(w, settled);
+	assert_in_range(loop_now(w->loop) - start, 2000, 4000);
+	/* It is remembered. */
+	start = loop_now(w->loop);
+	send_range(&w->c2s, "a@example.org", 6, 9);
+	wait_for(w, settled);
+	assert_in_range(loop_now(w->loop) - start, 0, 500);
+	w->routers[!used].mute = w->routers[!used].deaf = true;
+	w->routers[used].drop = 0;
+	pass(w, 4500);
+	assert_int_equal(w->routers[used].routed, 1);
+	send_range(&w->c2s, "a@example.org", 10, 12);
+	wait_for(w, settled);
+	assert_int_equal(w->routers[used].routed, 4);
+	assert_range(&w->sm1, 1, 12);
+	teardown(w);
+	mem_free(w);
+}
+
 static bool c2s_drained(struct world *world)
 {
 	return world->c2s.drained > 0;
@@ -804,6 +944,39 @@ static void test_admin(void **state)
 	mem_free(w);
 }
 
+static bool sm1_is_linking(struct world *world)
+{
+	return world->sm1.link->routers[0].state == ROUTER_WATCHING;
+}
+
+static bool answered(struct world *world)
+{
+	return *world->routers[0].last;
+}
+
+/* A role that does not know yet who is there answers all the same. */
+static void test_command_too_early(void **state)
+{
+	static const char command[] =
+		"<link:route xmlns='jabber:client' at='sm-1' from='admin-1'"
+		" kind='control'><link:command name='stop' id='7'/>"
+		"</link:route>";
+	struct world *w = mem_new(struct world);
+
+	(void)state;
+	setup_world(w, 1);
+	w->routers[0].endless = true;
+	open_side(w, &w->sm1, "sm-1", "example.org");
+	wait_for(w, sm1_is_linking);
+	fake_write(&w->routers[0], "sm-1", command);
+	wait_for(w, answered);
+	assert_non_null(strstr(w->routers[0].last, " at='admin-1'"));
+	assert_non_null(strstr(w->routers[0].last, "<link:result id='7'"
+			       " status='unavailable'"));
+	teardown(w);
+	mem_free(w);
+}
+
 static void test_bind_while_running(void **state)
 {
 	struct world *w = mem_new(struct world);
@@ -866,6 +1039,7 @@ int main(void)
 		cmocka_unit_test(test_loopback),
 		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_processed_out_of_order),
+		cmocka_unit_test(test_one_holds_back_nobody),
 		cmocka_unit_test(test_router_restart),
 		cmocka_unit_test(test_grace),
 		cmocka_unit_test(test_owner_dies),
@@ -874,11 +1048,14 @@ int main(void)
 		cmocka_unit_test(test_same_process_back),
 		cmocka_unit_test(test_filled_numbers),
 		cmocka_unit_test(test_second_router),
+		cmocka_unit_test(test_sessions_in_order),
+		cmocka_unit_test(test_silent_way),
 		cmocka_unit_test(test_congestion),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_odd_input),
 		cmocka_unit_test(test_close_in_callback),
 		cmocka_unit_test(test_admin),
+		cmocka_unit_test(test_command_too_early),
 		cmocka_unit_test(test_bind_while_running),
 		cmocka_unit_test(test_name_refused),
 	};

@@ -263,7 +263,7 @@ static void test_role_element(void **state)
 	client_open(&client, &world, 0);
 	client_handshake(&client, "sm-1", true, "secret-1");
 	client_send(&client, "<link:role epoch='" EPOCH "' version='7'/>");
-	client_expect(&client, "<link:welcome router='router' version='1'/>");
+	client_expect(&client, "<link:welcome router='router' version='2'/>");
 	client_close(&client);
 	world_close(&world);
 }

@@ -19,7 +19,7 @@
 #define ACK_START "<link:ack"
 #define EPOCH_DIGITS 16
 
-/* Of one envelope: our eleven and the prefixes that a stream declared. */
+/* Of one envelope: our dozen and the prefixes that a stream declared. */
 #define ATTRIBUTES_MAX 64
 
 struct raw_attribute {
@@ -270,7 +270,14 @@ static int set_other(struct envelope *envelope, const struct raw_attribute *raw,
 	}
 	if (name_is(raw, "xmlns"))
 		return str_equal(value, NS_CLIENT) ? 0 : -1;
-	return -1;
+	if (name_is(raw, "gap")) {
+		envelope->gap = true;
+		return str_equal(value, "true") ? 0 : -1;
+	}
+	if (!name_is(raw, "got") || (value[0] == '0' && value[1]))
+		return -1;
+	envelope->selective = true;
+	return str_to_u64(value, 0, UINT64_MAX, &envelope->got);
 }
 
 /* Where a value belongs; NULL for those that set_other() takes. */
@@ -285,7 +292,9 @@ static const char **slot(struct envelope *envelope,
 	case 3:
 		return name_is(raw, "for") ? &envelope->receiver_epoch : NULL;
 	case 4:
-		return name_is(raw, "from") ? &envelope->from : NULL;
+		return name_is(raw, "from") ? &envelope->from
+		       : name_is(raw, "done") ? &envelope->done
+					      : NULL;
 	case 5:
 		return name_is(raw, "epoch") ? &envelope->epoch
 		       : name_is(raw, "trust") ? &envelope->trust
@@ -372,7 +381,11 @@ static bool is_complete(const struct envelope *envelope, bool ack)
 	    (envelope->receiver_epoch && !is_epoch(envelope->receiver_epoch)))
 		return false;
 	if (ack)
-		return envelope->epoch && envelope->receiver_epoch;
+		return envelope->epoch && envelope->receiver_epoch &&
+		       (envelope->selective ||
+			(!envelope->gap && !envelope->done));
+	if (envelope->selective || envelope->gap || envelope->done)
+		return false;
 	return envelope->n == 0 || envelope->epoch;
 }
 
@@ -447,7 +460,14 @@ static void write_ack(struct buf *to, const struct envelope *envelope)
 	buf_add_attr(to, "from", envelope->from);
 	buf_add_attr(to, "for", envelope->receiver_epoch);
 	buf_add_attr(to, "epoch", envelope->epoch);
-	buf_addf(to, " n='%llu'/>", (unsigned long long)envelope->n);
+	buf_addf(to, " n='%llu'", (unsigned long long)envelope->n);
+	if (envelope->selective) {
+		buf_addf(to, " got='%llu'", (unsigned long long)envelope->got);
+		buf_add_attr(to, "done", envelope->done);
+	}
+	if (envelope->gap)
+		buf_add_str(to, " gap='true'");
+	buf_add_str(to, "/>");
 }
 
 void envelope_write(struct buf *to, const struct envelope *envelope)
@@ -473,6 +493,41 @@ void envelope_write(struct buf *to, const struct envelope *envelope)
 	buf_add_char(to, '>');
 	buf_add(to, envelope->payload, envelope->payload_len);
 	buf_add_str(to, ROUTE_END);
+}
+
+/* -- what is done ---------------------------------------------------------- */
+
+/* A number as write_number() has them, without sign or leading zero. */
+static int read_number(const char **text, uint64_t *n)
+{
+	size_t len = strspn(*text, "0123456789");
+	char digits[24];
+
+	if (len == 0 || len >= sizeof(digits) || **text == '0')
+		return -1;
+	memcpy(digits, *text, len);
+	digits[len] = '\0';
+	*text += len;
+	return str_to_u64(digits, 1, UINT64_MAX, n);
+}
+
+int envelope_next_range(const char **text, uint64_t after, uint64_t *first,
+			uint64_t *last)
+{
+	if (!*text || **text == '\0')
+		return 0;
+	if (read_number(text, first) < 0 || *first <= after)
+		return -1;
+	*last = *first;
+	if (**text == '-') {
+		++*text;
+		if (read_number(text, last) < 0 || *last <= *first)
+			return -1;
+	}
+	if (**text == '\0')
+		return 1;
+	/* One space between two, and none at the end. */
+	return *(*text)++ == ' ' && **text != '\0' ? 1 : -1;
 }
 
 /* -- parsing the payload -------------------------------------------------- */

@@ -18,6 +18,13 @@ struct envelope {
 	const char *to, *session, *origin;
 	const char *trust; /* of the stream it came in on; from s2s only */
 	uint64_t n;    /* 0: not numbered */
+	/* Of a selective <link:ack/> only: up to where all has come, whether
+	 * something after that was missing, and which of what came after `n`
+	 * is processed: "7 9-12", ascending. */
+	bool selective;
+	bool gap;
+	uint64_t got;
+	const char *done; /* NULL: none */
 	bool control;
 	/* Further namespace declarations in scope for the payload, raw:
 	 * " xmlns:x='...'"; NULL: none. The default is jabber:client. */
@@ -46,5 +53,10 @@ void envelope_write(struct buf *to, const struct envelope *envelope);
  * `link`. NULL with err when it is not one well-formed element. */
 struct stanza *envelope_parse(const struct envelope *envelope,
 			      struct stanza_parser *parser, struct error *err);
+
+/* Takes the next range off `*text`, which has the form of `done`: 1, 0 at the
+ * end, -1 when it is malformed or not above `after`. */
+int envelope_next_range(const char **text, uint64_t after, uint64_t *first,
+			uint64_t *last);
 
 #endif

@@ -45,6 +45,23 @@ static const char *text_put(char **to, const char *text)
 	return start;
 }
 
+/* FNV-1a; who shares a number with others by chance waits for them at times,
+ * and no more. */
+static unsigned stream_of(const struct envelope *envelope)
+{
+	const char *text = envelope->session;
+	size_t len = text ? strlen(text) : 0;
+	unsigned hash = 2166136261U;
+
+	if (!text && envelope->to) {
+		text = envelope->to;
+		len = strcspn(text, "/");
+	}
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)text[i]) * 16777619U;
+	return hash ^ hash >> 16;
+}
+
 struct link_item *link_item_new(const struct envelope *envelope)
 {
 	size_t size = text_size(envelope->at) + text_size(envelope->to) +
@@ -58,6 +75,7 @@ struct link_item *link_item_new(const struct envelope *envelope)
 
 	item->size = sizeof(*item) + size;
 	item->pinned = envelope->at != NULL;
+	item->stream = stream_of(envelope);
 	item->envelope.at = text_put(&to, envelope->at);
 	item->envelope.to = text_put(&to, envelope->to);
 	item->envelope.session = text_put(&to, envelope->session);
@@ -212,6 +230,11 @@ static bool payload_is(const struct envelope *envelope, const char *start)
 	       strchr(" \t\r\n/>", envelope->payload[len]);
 }
 
+bool link_is_command(const struct envelope *envelope)
+{
+	return payload_is(envelope, "<link:command");
+}
+
 static void receive_command(struct link *link, const struct envelope *envelope)
 {
 	static const struct command no_commands[] = { { .name = NULL } };
@@ -239,7 +262,7 @@ void link_receive(struct link *link, const struct envelope *envelope,
 	link->stats.received++;
 	if (payload_is(envelope, "<link:nothing")) {
 		link_processed(link, receipt);
-	} else if (payload_is(envelope, "<link:command")) {
+	} else if (link_is_command(envelope)) {
 		receive_command(link, envelope);
 		if (!link->closed)
 			link_processed(link, receipt);
@@ -331,7 +354,7 @@ static bool send_item(struct link *link, const struct member *member,
 				   item);
 		return true;
 	}
-	router = link_router_pick(link, member->name, member->epoch);
+	router = link_router_pick(link, member->name, member->epoch, NULL);
 	if (router)
 		send_plain(link, router, member->name, item);
 	return router != NULL;
@@ -471,6 +494,7 @@ struct link *link_new(struct loop *loop, struct log *log,
 	link->secret = mem_strdup(options->secret);
 	link->tls = options->tls ? tls_context_ref(options->tls) : NULL;
 	link->plain_role = options->plain_role;
+	link->version = options->version ? options->version : LINK_VERSION;
 	link->queue_bytes =
 		options->queue_bytes ? options->queue_bytes : QUEUE_BYTES;
 	link->handlers = *handlers;
@@ -531,6 +555,7 @@ void link_close(struct link **link_ptr)
 	timer_stop(&link->grace);
 	timer_stop(&link->hold);
 	timer_stop(&link->sweep);
+	timer_stop(&link->tell);
 	loop_defer_cancel(link->loop, &link->turn);
 	/* The calls that we are in the middle of still look at it. */
 	if (link->busy == 0)
@@ -553,6 +578,13 @@ void link_leave(struct link *link)
 const char *link_epoch(const struct link *link)
 {
 	return link->epoch;
+}
+
+const char *link_version_text(int64_t version)
+{
+	static const char *const texts[] = { "1", "2" };
+
+	return texts[version >= LINK_VERSION ? LINK_VERSION - 1 : 0];
 }
 
 const char *link_name(const struct link *link)

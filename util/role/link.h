@@ -18,10 +18,10 @@
 #include "util/role/envelope.h"
 #include "util/role/members.h"
 
-/* The version of the protocol that we speak (docs/link.md section 2). */
-#define LINK_VERSION "1"
-
 struct link;
+
+/* The newest version of docs/link.md that is spoken here. */
+#define LINK_VERSION 2
 
 struct link_options {
 	const char *name;	    /* instance name: "sm-1" */
@@ -29,6 +29,7 @@ struct link_options {
 	const char *secret;	    /* copied; wiped at the end */
 	struct tls_context *tls;    /* NULL: in the clear */
 	const char *const *binds;   /* NULL-terminated names; NULL: none */
+	unsigned version;	    /* spoken at most; 0: LINK_VERSION */
 	bool plain_role;	    /* admin: no numbers, no re-sending */
 	size_t queue_bytes;	    /* outstanding to one receiver before it is
 				       congested; 0: 1 MiB */
@@ -76,6 +77,9 @@ void link_close(struct link **link);
 /* This process's epoch. */
 const char *link_epoch(const struct link *link);
 const char *link_name(const struct link *link);
+
+/* A version of docs/link.md as text, for status. */
+const char *link_version_text(int64_t version);
 bool link_connected(const struct link *link);
 
 /* The name of the i-th router that there is a link to now; NULL: no more. */

@@ -30,6 +30,15 @@ static bool is_dead(const struct link *link, const char *epoch)
 	return false;
 }
 
+static void dig_up(struct link *link, const char *epoch)
+{
+	for (unsigned i = 0; i < DEAD_EPOCHS; i++) {
+		if (str_equal(link->dead[i], epoch))
+			link->dead[i][0] = '\0';
+	}
+	link->risen = true;
+}
+
 static const struct member *find(const struct member *list, size_t count,
 				 const char *name)
 {
@@ -40,12 +49,36 @@ static const struct member *find(const struct member *list, size_t count,
 	return NULL;
 }
 
-static void add(const struct link *link, struct member_list *list,
+/* Whether some router tells of another process of that name. */
+static bool is_replaced(const struct link *link, const struct member *member)
+{
+	const struct member *list;
+	size_t count;
+
+	for (size_t i = 0; i < link->router_count; i++) {
+		if (link->routers[i].state != ROUTER_READY)
+			continue;
+		list = members_get(link->routers[i].view, member->name,
+				   &count);
+		list = find(list, count, member->name);
+		if (list && !str_equal(list->epoch, member->epoch))
+			return true;
+	}
+	return false;
+}
+
+/* One that was believed to be dead is not, when its successor has gone and
+ * it is still told of: that one had the name without right to it. */
+static void add(struct link *link, struct member_list *list,
 		const struct member *member)
 {
-	if (is_dead(link, member->epoch) ||
-	    find(list->items, list->count, member->name))
+	if (find(list->items, list->count, member->name))
 		return;
+	if (is_dead(link, member->epoch)) {
+		if (is_replaced(link, member))
+			return;
+		dig_up(link, member->epoch);
+	}
 	list->items = mem_realloc(list->items, list->count + 1,
 				  sizeof(*list->items));
 	list->items[list->count++] = *member;
@@ -73,13 +106,14 @@ static void bury_old_epochs(struct link *link, const struct member *new_list,
 
 /* During the grace, who was there before stays, unless it is known to have
  * been replaced, or its own name was taken back. */
-static void add_absent(const struct link *link, const char *name,
+static void add_absent(struct link *link, const char *name,
 		       struct member_list *list, const struct member *old,
 		       size_t old_count)
 {
 	for (size_t i = 0; i < old_count; i++) {
-		if (str_equal(old[i].name, name) ||
-		    link_is_present(link, old[i].name, old[i].epoch))
+		if (!is_dead(link, old[i].epoch) &&
+		    (str_equal(old[i].name, name) ||
+		     link_is_present(link, old[i].name, old[i].epoch)))
 			add(link, list, &old[i]);
 	}
 }
@@ -180,10 +214,14 @@ static void collect(const char *name, const struct member *list, size_t count,
 static void merge_all(struct link *link, const struct link_router *router)
 {
 	struct names names = { .items = NULL };
+	bool had_risen = link->risen;
 
+	link->risen = false;
 	members_each(link->members, collect, &names);
-	if (router)
-		members_each(router->view, collect, &names);
+	for (size_t i = 0; i < link->router_count; i++) {
+		if (&link->routers[i] == router || had_risen)
+			members_each(link->routers[i].view, collect, &names);
+	}
 	for (size_t i = 0; i < names.count; i++) {
 		if (!merge(link, names.items[i], false)) {
 			mem_free(names.items[i]);
@@ -216,6 +254,9 @@ void link_view_set(struct link_router *router, const char *name,
 		return;
 	if (merge(router->link, name, count == 0))
 		tell_role(router->link, name);
+	/* It is a member of other names, too. */
+	if (router->link->risen && !router->link->closed)
+		merge_all(router->link, NULL);
 	if (!router->link->closed)
 		link_receivers_kick(router->link);
 }
@@ -254,6 +295,20 @@ bool link_is_present(const struct link *link, const char *name,
 	list = members_get(link->members, name, &count);
 	list = find(list, count, name);
 	return list && (!epoch || str_equal(list->epoch, epoch));
+}
+
+unsigned link_view_version(const struct link_router *router, const char *name,
+			   const char *epoch)
+{
+	const struct member *list;
+	size_t count;
+
+	list = members_get(router->view, name, &count);
+	list = find(list, count, name);
+	if (!list || !str_equal(list->epoch, epoch) || list->version < 2)
+		return 1;
+	return list->version < router->version ? list->version
+					       : router->version;
 }
 
 bool link_view_has(const struct link_router *router, const char *name,

@@ -28,6 +28,8 @@ struct link_item {
 	uint64_t n;	    /* in its receiver's sequence */
 	size_t size;	    /* bytes counted for it */
 	bool pinned;	    /* meant for this instance alone */
+	bool done;	    /* but not released: see link_sequence.c */
+	unsigned stream;    /* a number for its session, or for `to` */
 	uint64_t expires;   /* loop_now(); while its receiver is lost */
 	const char *reason; /* a fixed sentence; when undelivered */
 	struct envelope envelope;
@@ -72,7 +74,9 @@ struct link_router {
 	struct members *view; /* empty unless WATCHING or READY */
 	struct timer timer; /* next attempt; time-out; keep-alive */
 	unsigned attempts;
+	unsigned version;	     /* that both speak */
 	uint64_t heard_at, ready_at; /* loop_now() */
+	bool silent; /* READY, but nothing comes: another one is preferred */
 	char *reason; /* why the last attempt failed */
 	struct link_early *early; /* until we are READY */
 	size_t early_bytes;
@@ -89,14 +93,26 @@ struct link_receiver {
 	uint64_t last;		    /* number given out */
 	uint64_t written;	    /* highest number that went out once */
 	uint64_t acked;
-	struct link_queue queue; /* acked + 1 .. last, in order */
+	uint64_t got;	  /* it has all up to here, as far as it has said */
+	bool selective;	  /* it says what it has got */
+	bool marked;	  /* something in the queue is done */
+	/* got + 1 .. last, and what of acked + 1 .. got is not processed, in
+	 * order. */
+	struct link_queue queue;
 	uint64_t heard_at;	 /* progress, or sent after none was due */
+	unsigned tries;		 /* sent again since progress */
+	const struct link_router *avoid; /* was no way; NULL: none */
+	uint64_t avoid_until;
 	uint64_t resent_at;	 /* 0: not since progress */
 	uint64_t gone_at;	 /* first `gone` without progress; 0: none */
 	bool congested;		 /* until it has drained */
 	bool drained;		 /* the role is to be told */
 	struct timer timer;
 	UT_hash_handle hh; /* link->receivers, by epoch and name */
+};
+
+struct link_range {
+	uint64_t first, last;
 };
 
 struct link_sender {
@@ -108,6 +124,12 @@ struct link_sender {
 	uint64_t processed; /* all up to here are done with */
 	uint64_t acked;	    /* last number that was acknowledged */
 	bool gap;	    /* something was missing since then */
+	uint64_t told;	    /* value of accepted that was told */
+	/* What was processed out of its turn since then, unordered; `all`: more
+	 * than that is to be told, it is in the ring. */
+	struct link_range *fresh;
+	size_t fresh_count;
+	bool all;
 	unsigned char *done; /* ring over processed + 1 .. accepted */
 	size_t room;	     /* of the ring, a power of two */
 	bool present;
@@ -143,6 +165,7 @@ struct link {
 	struct members *members; /* all views together */
 	char dead[DEAD_EPOCHS][EPOCH_DIGITS + 1]; /* ring of epochs */
 	unsigned dead_at;
+	bool risen; /* one of these lives after all */
 	struct timer grace; /* runs after the first router came back */
 	struct link_bind *binds;
 
@@ -152,6 +175,8 @@ struct link {
 	struct timer hold;
 	struct link_sender *senders, *senders_by_id;
 	struct link_sender *due; /* those with ack_due */
+	struct timer tell; /* what has come and is still at work */
+	unsigned version;  /* spoken at most */
 	uint64_t last_sender_id;
 	struct timer sweep;
 
@@ -192,6 +217,8 @@ void link_undeliver(struct link *link, struct link_item *item,
 bool link_rehome(struct link *link, const struct link_receiver *receiver,
 		 struct link_item *item);
 
+bool link_is_command(const struct envelope *envelope);
+
 /* An envelope for us; receipt.peer 0: not numbered. */
 void link_receive(struct link *link, const struct envelope *envelope,
 		  struct link_receipt receipt);
@@ -218,6 +245,10 @@ bool link_is_present(const struct link *link, const char *name,
 bool link_view_has(const struct link_router *router, const char *name,
 		   const char *epoch);
 
+/* The version that we and that link speak by way of this router. */
+unsigned link_view_version(const struct link_router *router, const char *name,
+			   const char *epoch);
+
 /* -- link_router.c -------------------------------------------------------- */
 
 void link_router_start(struct link_router *router);
@@ -228,9 +259,11 @@ void link_router_write(struct link_router *router,
 void link_router_bind(struct link_router *router, const char *element,
 		      const char *name);
 
-/* The best living router for the link `at`, NULL: none has it. */
+/* The best living router for the link `at`, NULL: none has it. One that is
+ * silent, or that is to be avoided, only when there is no other. */
 struct link_router *link_router_pick(const struct link *link, const char *at,
-				     const char *epoch);
+				     const char *epoch,
+				     const struct link_router *avoid);
 
 /* -- link_sequence.c ------------------------------------------------------ */
 
@@ -250,6 +283,9 @@ void link_receivers_update(struct link *link, const char *name);
 /* After a router was lost; after views changed: those without a way look for
  * one, those that are lost for other owners of what they hold. */
 void link_receivers_leave(struct link *link, const struct link_router *router);
+
+/* The router is silent: what goes by it takes another one, if there is one. */
+void link_receivers_avoid(struct link *link, const struct link_router *router);
 void link_receivers_kick(struct link *link);
 
 /* An acknowledgement or `gone` from a router. */

@@ -20,7 +20,8 @@
 #define BACK_OFF_MAX_MS 1000	/* with jitter 1500: far under GRACE_MS */
 #define STABLE_MS 1000		/* a link that held so long was a good one */
 #define SETUP_MS 10000		/* from the connection until it is ready */
-#define PING_MS 10000
+#define PING_MS 1000
+#define SILENT_MS 3000 /* after which another router is preferred */
 #define SILENCE_MS 30000
 #define WRITE_MS 30000
 #define EARLY_MAX (1 << 20) /* bytes that come before we know the members */
@@ -106,8 +107,8 @@ static void write_role(struct link_router *router)
 	buf_clear(out, 65536);
 	buf_add_str(out, "<link:role");
 	buf_add_attr(out, "epoch", router->link->epoch);
-	buf_add_str(out, " version='" LINK_VERSION "'"
-			 " software='chappe " PACKAGE_VERSION "'/>");
+	buf_addf(out, " version='%u' software='chappe " PACKAGE_VERSION "'/>",
+		 router->link->version);
 	write_out(router);
 }
 
@@ -178,6 +179,7 @@ static void lost(struct link_router *router, const char *reason)
 
 	router->conn = NULL;
 	router->state = ROUTER_WAITING;
+	router->silent = false;
 	frame_reset(&router->frame);
 	forget_early(router);
 	log_end(router, was_ready, reason);
@@ -211,14 +213,17 @@ static void on_welcome(struct link_router *router,
 		       const struct element *element)
 {
 	const char *name = element_attr(element, "router");
+	const char *version = element_attr(element, "version");
+	uint64_t number;
 
-	if (router->state != ROUTER_ROLE || !name ||
-	    !str_equal(element_attr(element, "version"), LINK_VERSION)) {
+	if (router->state != ROUTER_ROLE || !name || !version ||
+	    str_to_u64(version, 1, router->link->version, &number) < 0) {
 		fail(router, "the router speaks another version");
 		return;
 	}
 	mem_free(router->name);
 	router->name = mem_strdup(name);
+	router->version = (unsigned)number;
 	router->state = ROUTER_WATCHING;
 	conn_write_str(router->conn, "<link:watch/>");
 }
@@ -242,10 +247,15 @@ static void on_members(struct link_router *router,
 			.kind = (char *)element_attr(child, "kind"),
 			.epoch = (char *)element_attr(child, "epoch"),
 		};
+		const char *version = element_attr(child, "version");
+		uint64_t number;
 
 		if (!member.name || !member.kind ||
 		    (member.epoch && strlen(member.epoch) != EPOCH_DIGITS))
 			continue;
+		if (version &&
+		    str_to_u64(version, 1, UINT32_MAX, &number) == 0)
+			member.version = (unsigned)number;
 		list = mem_realloc(list, count + 1, sizeof(*list));
 		list[count++] = member;
 	}
@@ -403,6 +413,32 @@ static bool starts(const char *bytes, size_t len, const char *text)
 	return len > text_len && memcmp(bytes, text, text_len) == 0;
 }
 
+/* Before the router has told who is there, nobody can be answered in the
+ * usual way; and what is asked may need that. */
+static void refuse_command(struct link_router *router,
+			   const struct envelope *envelope)
+{
+	struct link *link = router->link;
+	struct error err = { .text = "" };
+	struct stanza *command = envelope_parse(envelope, link->parser, &err);
+	struct buf payload = { .data = NULL };
+	struct envelope answer = { .at = envelope->from,
+				   .from = link->name,
+				   .control = true };
+
+	buf_add_str(&payload, "<link:result");
+	if (command)
+		buf_add_attr(&payload, "id",
+			     element_attr(command->root, "id"));
+	buf_add_str(&payload, " status='unavailable' text='it is linking with"
+			      " this router just now, try again'/>");
+	answer.payload = buf_data(&payload);
+	answer.payload_len = payload.len;
+	link_router_write(router, &answer);
+	buf_free(&payload);
+	stanza_free(&command);
+}
+
 static void on_envelope(struct link_router *router, const char *bytes,
 			size_t len)
 {
@@ -421,6 +457,8 @@ static void on_envelope(struct link_router *router, const char *bytes,
 		return;
 	if (!envelope.payload)
 		link_receiver_ack(link, &envelope);
+	else if (router->state != ROUTER_READY && link_is_command(&envelope))
+		refuse_command(router, &envelope);
 	else if (envelope.n == 0 ||
 		 link_sender_accept(link, &envelope, &receipt))
 		link_receive(link, &envelope, receipt);
@@ -564,6 +602,10 @@ static void on_data(struct conn *conn, const char *bytes, size_t len,
 	(void)conn;
 	link_enter(link);
 	router->heard_at = loop_now(link->loop);
+	if (router->silent)
+		log_notice(link->log, "link.heard",
+			   LOG_S("router", router->name));
+	router->silent = false;
 	if (frame_push(&router->frame, bytes, len, on_frame, router) !=
 		    FRAME_OK &&
 	    router->conn == conn)
@@ -600,16 +642,25 @@ static void connect_now(struct link_router *router)
 	timer_start(&router->timer, loop, SETUP_MS, on_timer);
 }
 
+/* A path that is cut shows first in that nothing comes. Long before that is
+ * the end of the link, what can go by another router does. */
 static void keep_alive(struct link_router *router)
 {
-	struct loop *loop = router->link->loop;
+	struct link *link = router->link;
+	uint64_t silent = loop_now(link->loop) - router->heard_at;
 
-	if (loop_now(loop) - router->heard_at >= SILENCE_MS) {
+	if (silent >= SILENCE_MS) {
 		fail(router, "the router is silent");
 		return;
 	}
-	conn_write_str(router->conn, "<link:ping/>");
-	timer_start(&router->timer, loop, PING_MS, on_timer);
+	timer_start(&router->timer, link->loop, PING_MS, on_timer);
+	if (silent >= PING_MS)
+		conn_write_str(router->conn, "<link:ping/>");
+	if (silent < SILENT_MS || router->silent)
+		return;
+	router->silent = true;
+	log_notice(link->log, "link.silent", LOG_S("router", router->name));
+	link_receivers_avoid(link, router);
 }
 
 static void on_timer(struct timer *timer)
@@ -681,27 +732,41 @@ void link_router_free(struct link_router *router)
 	mem_free(router->reason);
 }
 
+/* What speaks against it. */
+static unsigned doubts(const struct link_router *router,
+		       const struct link_router *avoid)
+{
+	return (router->silent ? 2U : 0U) + (router == avoid ? 1U : 0U);
+}
+
+/* Whether `router` is a better way to the link than `best`. */
+static bool is_better(const struct link_router *router,
+		      const struct link_router *best,
+		      const struct link_router *avoid, const char *at)
+{
+	unsigned long long score, best_score;
+
+	if (doubts(router, avoid) != doubts(best, avoid))
+		return doubts(router, avoid) < doubts(best, avoid);
+	score = members_score(router->name, at);
+	best_score = members_score(best->name, at);
+	return score > best_score ||
+	       (score == best_score && strcmp(router->name, best->name) < 0);
+}
+
 struct link_router *link_router_pick(const struct link *link, const char *at,
-				     const char *epoch)
+				     const char *epoch,
+				     const struct link_router *avoid)
 {
 	struct link_router *best = NULL;
-	unsigned long long score, best_score = 0;
 
 	for (size_t i = 0; i < link->router_count; i++) {
 		struct link_router *router = &link->routers[i];
 
-		if (router->state != ROUTER_READY ||
-		    !link_view_has(router, at, epoch))
-			continue;
-		if (link->router_count == 1)
-			return router;
-		score = members_score(router->name, at);
-		if (best && (score < best_score ||
-			     (score == best_score &&
-			      strcmp(router->name, best->name) >= 0)))
-			continue;
-		best = router;
-		best_score = score;
+		if (router->state == ROUTER_READY &&
+		    link_view_has(router, at, epoch) &&
+		    (!best || is_better(router, best, avoid, at)))
+			best = router;
 	}
 	return best;
 }

@@ -48,6 +48,7 @@ static struct member *list_copy(const struct member *list, size_t count)
 		copy[i].name = mem_strdup(list[i].name);
 		copy[i].kind = mem_strdup(list[i].kind);
 		copy[i].epoch = mem_strdup(list[i].epoch);
+		copy[i].version = list[i].version;
 	}
 	return copy;
 }

@@ -15,6 +15,7 @@ struct member {
 	char *name;
 	char *kind; /* "sm", "component", ... */
 	char *epoch; /* NULL for components */
+	unsigned version; /* of the link protocol; 0: not told, so the first */
 };
 
 struct members *members_new(void);

@@ -74,6 +74,7 @@ struct common_options {
 	char *link_ca;	    /* TLS to the router: CA file; NULL with... */
 	char *link_certificate, *link_key; /* client certificate */
 	bool link_tls;
+	int64_t link_version; /* of docs/link.md, at most */
 };
 
 /* Rows for a role's option table: its struct's first member is a struct
@@ -104,6 +105,10 @@ struct common_options {
 	COMMON_OPTION(base, "link-certificate", OPTION_STRING,               \
 		      link_certificate, NULL,                                \
 		      "client certificate towards the routers"),             \
+	{ .name = "link-version", .type = OPTION_NUMBER,                     \
+	  .offset = (base) + offsetof(struct common_options, link_version),  \
+	  .fallback = "2", .min = 1, .max = LINK_VERSION,                    \
+	  .help = "version of the link protocol that is spoken at most" },   \
 	COMMON_OPTION(base, "link-key", OPTION_STRING, link_key, NULL,       \
 		      "key of the client certificate")
 

@@ -53,6 +53,7 @@ struct link *role_link_new(struct role_env *env,
 		.routers = (const char *const *)options->routers,
 		.binds = binds,
 		.plain_role = env->plain_link,
+		.version = (unsigned)options->link_version,
 	};
 	struct tls_context *tls = NULL;
 	struct link *link = NULL;
