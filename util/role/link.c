@@ -311,7 +311,11 @@ static const struct member *find_target(const struct link *link,
 	list = members_get(link->members, envelope->at, &count);
 	for (size_t i = 0; i < count; i++) {
 		if (str_equal(list[i].name, envelope->at))
-			return &list[i];
+			return !envelope->receiver_epoch ||
+					       str_equal(list[i].epoch,
+							 envelope->receiver_epoch)
+				       ? &list[i]
+				       : NULL;
 	}
 	return NULL;
 }

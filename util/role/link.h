@@ -112,7 +112,7 @@ enum link_sent {
 
 /* Sends. Set in `envelope`: to, or at, or both; session, origin, control,
  * namespaces, payload; the rest is filled in by the link. With `at` it is for
- * this instance alone. Everything is copied. With a token other than 0, either
+ * this instance alone; with receiver_epoch, too, for this process alone. Everything is copied. With a token other than 0, either
  * `delivered` or `undelivered` follows, exactly once, unless the link is closed
  * before. */
 enum link_sent link_send(struct link *link, const struct envelope *envelope);
