@@ -40,7 +40,7 @@ static void status(struct command_call *call, void *ctx)
 	command_row(call, "role", "c2s", "name", link_name(c2s->link), "state",
 		    drain_state_name(&c2s->drain), "left", status_left(&facts),
 		    "version", PACKAGE_VERSION, "protocol",
-		    link_version_text(c2s->options->common.link_version),
+		    status_protocol(c2s->config->common.link_version),
 		    "uptime", facts.uptime, "routers",
 		    buf_data(&facts.routers), "sessions",
 		    status_number(sessions, c2s->sessions), "connections",

@@ -16,6 +16,7 @@
 #include "router/peer.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
+#include "util/role/status.h"
 #include "util/xmpp/ns.h"
 
 struct call {
@@ -273,7 +274,7 @@ static void run_self(struct call *call)
 			   NULL,
 		   "epoch", router->epoch, "version", PACKAGE_VERSION,
 		   "protocol",
-		   link_version_text(router->options->common.link_version),
+		   status_protocol(router->options->common.link_version),
 		   "uptime", number(&uptime, (loop_now(router->loop) -
 					      router->started) / 1000),
 		   "links", number(&links, count), "bytes",

@@ -27,7 +27,7 @@ static void status(struct command_call *call, void *ctx)
 	command_row(call, "role", "s2s", "name", link_name(s2s->link), "state",
 		    drain_state_name(&s2s->drain), "left", status_left(&facts),
 		    "version", PACKAGE_VERSION, "protocol",
-		    link_version_text(s2s->options->common.link_version),
+		    status_protocol(s2s->config->common.link_version),
 		    "uptime", facts.uptime, "routers",
 		    buf_data(&facts.routers), "remotes",
 		    status_number(remotes, HASH_COUNT(s2s->remotes)),

@@ -145,7 +145,7 @@ static void status(struct command_call *call, void *ctx)
 		    "state", drain_state_name(&sm->drain), "left",
 		    status_left(&facts), "version", PACKAGE_VERSION,
 		    "protocol",
-		    link_version_text(sm->options->common.link_version), "uptime", facts.uptime,
+		    status_protocol(sm->options->common.link_version), "uptime", facts.uptime,
 		    "routers", buf_data(&facts.routers), "domains",
 		    buf_data(&domains), "users",
 		    number(users, (int64_t)sm->user_count), "sessions",

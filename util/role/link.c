@@ -584,13 +584,6 @@ const char *link_epoch(const struct link *link)
 	return link->epoch;
 }
 
-const char *link_version_text(int64_t version)
-{
-	static const char *const texts[] = { "1", "2" };
-
-	return texts[version >= LINK_VERSION ? LINK_VERSION - 1 : 0];
-}
-
 const char *link_name(const struct link *link)
 {
 	return link->name;

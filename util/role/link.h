@@ -77,9 +77,6 @@ void link_close(struct link **link);
 /* This process's epoch. */
 const char *link_epoch(const struct link *link);
 const char *link_name(const struct link *link);
-
-/* A version of docs/link.md as text, for status. */
-const char *link_version_text(int64_t version);
 bool link_connected(const struct link *link);
 
 /* The name of the i-th router that there is a link to now; NULL: no more. */

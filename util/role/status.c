@@ -35,3 +35,10 @@ void status_free(struct status *status)
 {
 	buf_free(&status->routers);
 }
+
+const char *status_protocol(int64_t version)
+{
+	static const char *const texts[] = { "1", "2" };
+
+	return texts[version >= LINK_VERSION ? LINK_VERSION - 1 : 0];
+}

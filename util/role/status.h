@@ -32,4 +32,7 @@ static inline const char *status_left(const struct status *status)
 	return status->left[0] ? status->left : NULL;
 }
 
+/* A version of docs/link.md, as text. */
+const char *status_protocol(int64_t version);
+
 #endif
