@@ -127,8 +127,7 @@ static void watch(struct fake_link *link)
 					      &text);
 		}
 	}
-	if (!link->router->endless)
-		buf_add_str(&text, "<link:watching/>");
+	buf_add_str(&text, "<link:watching/>");
 	conn_write(link->conn, buf_data(&text), text.len);
 	buf_free(&text);
 	link->watching = true;
@@ -141,7 +140,6 @@ static void forward(struct fake_link *link, const char *text)
 	char at[32], epoch[20];
 	struct fake_link *target;
 
-	str_copy(router->last, sizeof(router->last), text);
 	assert(attribute(text, "at", at, sizeof(at)));
 	target = find(router, at);
 	if (ack && router->deaf)

@@ -22,8 +22,6 @@ struct fake_router {
 	unsigned acks;	     /* acknowledgements that were passed on */
 	bool deaf;	     /* to acknowledgements: loses them */
 	bool mute;	     /* does not answer pings */
-	bool endless;	     /* does not come to the end of its list */
-	char last[512];	     /* the last envelope that came, cut */
 	unsigned version;    /* that it speaks; 0: the first */
 };
 

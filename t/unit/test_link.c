@@ -944,39 +944,6 @@ static void test_admin(void **state)
 	mem_free(w);
 }
 
-static bool sm1_is_linking(struct world *world)
-{
-	return world->sm1.link->routers[0].state == ROUTER_WATCHING;
-}
-
-static bool answered(struct world *world)
-{
-	return *world->routers[0].last;
-}
-
-/* A role that does not know yet who is there answers all the same. */
-static void test_command_too_early(void **state)
-{
-	static const char command[] =
-		"<link:route xmlns='jabber:client' at='sm-1' from='admin-1'"
-		" kind='control'><link:command name='stop' id='7'/>"
-		"</link:route>";
-	struct world *w = mem_new(struct world);
-
-	(void)state;
-	setup_world(w, 1);
-	w->routers[0].endless = true;
-	open_side(w, &w->sm1, "sm-1", "example.org");
-	wait_for(w, sm1_is_linking);
-	fake_write(&w->routers[0], "sm-1", command);
-	wait_for(w, answered);
-	assert_non_null(strstr(w->routers[0].last, " at='admin-1'"));
-	assert_non_null(strstr(w->routers[0].last, "<link:result id='7'"
-			       " status='unavailable'"));
-	teardown(w);
-	mem_free(w);
-}
-
 static void test_bind_while_running(void **state)
 {
 	struct world *w = mem_new(struct world);
@@ -1055,7 +1022,6 @@ int main(void)
 		cmocka_unit_test(test_odd_input),
 		cmocka_unit_test(test_close_in_callback),
 		cmocka_unit_test(test_admin),
-		cmocka_unit_test(test_command_too_early),
 		cmocka_unit_test(test_bind_while_running),
 		cmocka_unit_test(test_name_refused),
 	};

@@ -230,11 +230,6 @@ static bool payload_is(const struct envelope *envelope, const char *start)
 	       strchr(" \t\r\n/>", envelope->payload[len]);
 }
 
-bool link_is_command(const struct envelope *envelope)
-{
-	return payload_is(envelope, "<link:command");
-}
-
 static void receive_command(struct link *link, const struct envelope *envelope)
 {
 	static const struct command no_commands[] = { { .name = NULL } };
@@ -262,7 +257,7 @@ void link_receive(struct link *link, const struct envelope *envelope,
 	link->stats.received++;
 	if (payload_is(envelope, "<link:nothing")) {
 		link_processed(link, receipt);
-	} else if (link_is_command(envelope)) {
+	} else if (payload_is(envelope, "<link:command")) {
 		receive_command(link, envelope);
 		if (!link->closed)
 			link_processed(link, receipt);

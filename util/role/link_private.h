@@ -217,8 +217,6 @@ void link_undeliver(struct link *link, struct link_item *item,
 bool link_rehome(struct link *link, const struct link_receiver *receiver,
 		 struct link_item *item);
 
-bool link_is_command(const struct envelope *envelope);
-
 /* An envelope for us; receipt.peer 0: not numbered. */
 void link_receive(struct link *link, const struct envelope *envelope,
 		  struct link_receipt receipt);

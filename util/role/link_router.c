@@ -413,32 +413,6 @@ static bool starts(const char *bytes, size_t len, const char *text)
 	return len > text_len && memcmp(bytes, text, text_len) == 0;
 }
 
-/* Before the router has told who is there, nobody can be answered in the
- * usual way; and what is asked may need that. */
-static void refuse_command(struct link_router *router,
-			   const struct envelope *envelope)
-{
-	struct link *link = router->link;
-	struct error err = { .text = "" };
-	struct stanza *command = envelope_parse(envelope, link->parser, &err);
-	struct buf payload = { .data = NULL };
-	struct envelope answer = { .at = envelope->from,
-				   .from = link->name,
-				   .control = true };
-
-	buf_add_str(&payload, "<link:result");
-	if (command)
-		buf_add_attr(&payload, "id",
-			     element_attr(command->root, "id"));
-	buf_add_str(&payload, " status='unavailable' text='it is linking with"
-			      " this router just now, try again'/>");
-	answer.payload = buf_data(&payload);
-	answer.payload_len = payload.len;
-	link_router_write(router, &answer);
-	buf_free(&payload);
-	stanza_free(&command);
-}
-
 static void on_envelope(struct link_router *router, const char *bytes,
 			size_t len)
 {
@@ -457,8 +431,6 @@ static void on_envelope(struct link_router *router, const char *bytes,
 		return;
 	if (!envelope.payload)
 		link_receiver_ack(link, &envelope);
-	else if (router->state != ROUTER_READY && link_is_command(&envelope))
-		refuse_command(router, &envelope);
 	else if (envelope.n == 0 ||
 		 link_sender_accept(link, &envelope, &receipt))
 		link_receive(link, &envelope, receipt);
