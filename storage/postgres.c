@@ -208,7 +208,7 @@ void pg_store_down(struct pg_store *store, bool was_up, struct pg_job *jobs,
 	DL_CONCAT(jobs, store->parked);
 	store->parked = jobs;
 	if (was_up && --store->up == 0)
-		store->down_since = loop_now(store->loop);
+		store->down_since = loop_now_us(store->loop) / 1000;
 	if (store->up == 0 && !any_is_coming(store)) {
 		pg_store_failed(store, reason);
 		if (!store->was_up)
@@ -255,7 +255,7 @@ static void tick_due(struct timer *timer)
 		return;
 	timer_start(timer, store->loop, TICK_MS, tick_due);
 	if (store->up == 0 && !store->refusing &&
-	    loop_now(store->loop) - store->down_since > HOLD_MS) {
+	    loop_now_us(store->loop) / 1000 - store->down_since > HOLD_MS) {
 		pg_store_failed(store, store->reason[0] != '\0'
 					       ? store->reason
 					       : "no connection so far");
@@ -309,11 +309,11 @@ static void *pg_open(struct loop *loop, struct log *log,
 		(unsigned long long)store->options.timeout_ms);
 	store->statements = pg_statements_new();
 	loop_random(loop, store->token_prefix, sizeof(store->token_prefix));
-	store->down_since = loop_now(loop);
+	store->down_since = loop_now_us(loop) / 1000;
 	store->conns = mem_calloc(store->conn_count, sizeof(*store->conns));
 	for (size_t i = 0; i < store->conn_count; i++) {
 		store->conns[i] = pg_conn_new(store);
-		pg_conn_start(store->conns[i]);
+		pg_conn_begin(store->conns[i]);
 	}
 	return store;
 failed:
@@ -370,8 +370,13 @@ static void pg_close(void *ctx)
 	timer_stop(&store->tick);
 	timer_stop(&store->refuse);
 	loop_defer_cancel(store->loop, &store->work);
-	for (size_t i = 0; i < store->conn_count; i++)
+	for (size_t i = 0; i < store->conn_count; i++) {
+		bool fresh = pg_conn_is_new(store->conns[i]);
+
 		timer_stop(&store->conns[i]->timer);
+		if (fresh && store->outstanding > 0)
+			pg_conn_start(store->conns[i]);
+	}
 	worker_free(&store->worker);
 	finish_jobs(store);
 	for (size_t i = 0; i < store->conn_count; i++)

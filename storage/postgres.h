@@ -49,7 +49,8 @@ struct pg_store {
 	struct deferred work;
 	struct timer tick;   /* runs while there are jobs */
 	struct timer refuse; /* answers what is parked */
-	uint64_t down_since; /* loop_now(), while nothing is up */
+	uint64_t down_since; /* in ms, not of a turn that may be long; while
+				nothing is up */
 	bool was_up;
 	bool refusing; /* down for so long that nobody shall wait */
 	bool failing;  /* and that was logged */

@@ -47,6 +47,11 @@ bool pg_conn_is_up(const struct pg_conn *conn)
 	return conn->state == PG_READY || conn->state == PG_BUSY;
 }
 
+bool pg_conn_is_new(const struct pg_conn *conn)
+{
+	return conn->state == PG_DOWN && conn->retry_ms == 0;
+}
+
 bool pg_conn_is_coming(const struct pg_conn *conn)
 {
 	return conn->state == PG_CONNECTING || conn->state == PG_CHECKING;
@@ -224,6 +229,13 @@ static void connect_done(struct worker_job *job)
 	pg_conn_set_state(conn, PG_CHECKING);
 	pg_conn_be_patient(conn);
 	conn_turn(conn);
+}
+
+/* In a turn of its own: a store that is closed in the turn that has opened it,
+ * as one of a configuration that is refused, waits for no connection. */
+void pg_conn_begin(struct pg_conn *conn)
+{
+	timer_start(&conn->timer, conn->store->loop, 0, retry_due);
 }
 
 void pg_conn_start(struct pg_conn *conn)

@@ -62,7 +62,8 @@ PGconn *pg_connect(const struct pg_options *options);
 
 struct pg_conn *pg_conn_new(struct pg_store *store);
 
-/* Starts connecting. */
+/* Starts connecting, at the next turn of the loop or at once. */
+void pg_conn_begin(struct pg_conn *conn);
 void pg_conn_start(struct pg_conn *conn);
 
 /* In the worker: connects, blocking. */
@@ -70,6 +71,9 @@ void pg_conn_connect(struct worker_job *job);
 
 /* True when it can be given jobs. */
 bool pg_conn_is_up(const struct pg_conn *conn);
+
+/* True until it has started to connect for the first time. */
+bool pg_conn_is_new(const struct pg_conn *conn);
 
 /* True when it may be so soon. */
 bool pg_conn_is_coming(const struct pg_conn *conn);

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from chappe import SOURCE, free_port
+from postgres import Postgres
+from slapd import PEOPLE, SERVICE, SERVICE_PASSWORD, Slapd, person
 from wire import SASL, Wire
 
 USER = "nobody"
@@ -199,6 +201,111 @@ def test_it_fails_with_a_sentence(tree, words, sentence):
     assert done.returncode == 1
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+# -- on servers that exist ----------------------------------------------------
+
+
+def ports():
+    return ("--port", str(free_port()), "--tls-port", str(free_port()),
+            "--s2s-port", str(free_port()))
+
+
+def stop(tree, folder):
+    quickstart(tree, "--run-dir", folder, "stop", check=0)
+
+
+def test_on_a_postgresql(tree):
+    with Postgres() as server:
+        where = ("--no-install", "--run-dir", "pg")
+        done = quickstart(tree, *where, *ports(), "--postgres", server.uri(),
+                          check=0)
+        try:
+            assert "alice@localhost" in done.stdout
+            assert server.ours("SELECT count(*) FROM account") == "2"
+            assert not (tree / "pg/chappe.db").exists()
+            assert os.stat(tree / "pg/chappe.conf").st_mode & 0o077 == 0
+            assert os.stat(tree / "pg/env").st_mode & 0o077 == 0
+            # What was chosen stays.
+            before = state(tree, "pg")
+            assert "already" in quickstart(tree, *where, check=0).stdout
+            assert state(tree, "pg") == before
+            instance = Instance(tree / "pg")
+            with Wire(instance) as alice:
+                alice.login("alice",
+                            password=instance.accounts["alice@localhost"])
+            # A wrong one leaves what runs.
+            wrong = server.uri().replace("elephants", "mice")
+            done = quickstart(tree, *where, "--postgres", wrong)
+            assert done.returncode == 1
+            assert "database cannot be used" in done.stderr
+            assert "password authentication failed" in done.stderr
+            assert len(done.stderr.strip().splitlines()) == 1
+            assert state(tree, "pg") == before
+        finally:
+            stop(tree, "pg")
+
+
+@pytest.fixture(scope="module")
+def directory(tree):
+    """And its certificate and password, where an ordinary user reads them."""
+    with Slapd(person("alice", "of the directory"), host="localhost") as slapd:
+        ca, secret = tree / "ldap-ca.pem", tree / "ldap-password"
+        ca.write_bytes(Path(slapd.certificate).read_bytes())
+        secret.write_text(SERVICE_PASSWORD + "\n")
+        for path in (ca, secret):
+            path.chmod(0o644)
+        yield slapd
+
+
+BIND = ("--ldap-bind", SERVICE, "--ldap-password-file", "ldap-password",
+        "--ldap-ca", "ldap-ca.pem")
+
+
+@pytest.mark.parametrize("more", [(), ("--ldap-base", PEOPLE)])
+def test_on_a_directory(tree, directory, more):
+    """Which says itself where people are."""
+    folder = "ldap" + str(len(more))
+    where = ("--no-install", "--run-dir", folder)
+    done = quickstart(tree, *where, *ports(), "--ldap", directory.name_uri,
+                      *BIND, *more, check=0)
+    try:
+        assert "password of the directory" in done.stdout
+        assert os.stat(tree / folder / "secrets/ldap").st_mode & 0o77 == 0
+        instance = Instance(tree / folder)
+        with Wire(instance) as alice:
+            alice.secure()
+            assert alice.plain("alice", "of the directory").tag == \
+                SASL + "success"
+        assert "already" in quickstart(tree, *where, check=0).stdout
+    finally:
+        stop(tree, folder)
+
+
+@pytest.mark.parametrize("words,sentence", [
+    (["--postgres", "sqlite:x"], "--postgres wants postgresql://"),
+    (["--postgres", "postgresql://x/'"], "must not have a quote"),
+    (["--postgres", "postgresql://127.0.0.1:1/x"], "Connection refused"),
+    (["--ldap", "http://x"], "--ldap wants ldap://"),
+    (["--ldap-base", "dc=x"], "go with --ldap"),
+    (["--ldap", "ldap://127.0.0.1:1"], "Can't contact LDAP server"),
+    (["--ldap", "URI", "--ldap-ca", "no/such"], "cannot read the file"),
+    (["--ldap", "URI", "--ldap-bind", "cn=x"], "needs --ldap-password-file"),
+    # Its certificate is not known.
+    (["--ldap", "URI"], "cannot be asked"),
+    (["--ldap", "URI", "--ldap-bind", "cn=nobody", "--ldap-password-file",
+      "ldap-password", "--ldap-ca", "ldap-ca.pem"], "Invalid credentials"),
+    (["--ldap", "URI", *BIND, "--ldap-base", "dc=nowhere"],
+     "shows nothing at dc=nowhere"),
+])
+def test_servers_that_cannot_be_used(tree, directory, words, sentence):
+    words = [word.replace("URI", directory.name_uri) for word in words]
+    done = quickstart(tree, "--no-install", "--run-dir", "wrong", *ports(),
+                      *words)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tree / "wrong/chappe.conf").exists()
 
 
 def test_a_taken_port_is_said(tree, running):

@@ -3,11 +3,14 @@
  * What can go wrong with the driver "postgres". Without a database in
  * CHAPPE_TEST_POSTGRES (see test_storage.c), only its connection text.
  */
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -383,6 +386,37 @@ static void test_close_without_server(void **state)
 	}
 }
 
+/* As at a reload that is refused: nobody waits for a server that accepts
+ * connections and says nothing. */
+static void test_close_at_once(void **state)
+{
+	struct test *t = *state;
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(address);
+	int silent = socket(AF_INET, SOCK_STREAM, 0);
+	uint64_t began;
+	char words[64];
+
+	assert_int_equal(bind(silent, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(silent, 8), 0);
+	getsockname(silent, (struct sockaddr *)&address, &len);
+	snprintf(words, sizeof(words), "host=127.0.0.1 port=%d",
+		 ntohs(address.sin_port));
+	began = loop_now_us(t->world.loop);
+	t->storage = open_with(t, words);
+	storage_close(&t->storage);
+	assert_true(loop_now_us(t->world.loop) - began < 1000000);
+	close(silent);
+	/* What was asked in the same turn is done all the same. */
+	t->storage = open_with(t, "");
+	add(t, 0, ROMEO, "<m/>");
+	storage_close(&t->storage);
+	assert_int_equal(t->many[0].result.status, STORAGE_OK);
+}
+
 static void test_read_only(void **state)
 {
 	struct test *t = *state;
@@ -424,6 +458,7 @@ int main(void)
 		FAULT(test_password),
 		FAULT(test_no_server),
 		FAULT(test_close_without_server),
+		FAULT(test_close_at_once),
 		FAULT(test_read_only),
 	};
 
