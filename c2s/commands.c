@@ -123,10 +123,51 @@ static void session_kick(struct command_call *call, void *ctx)
 	command_finish(call, count > 0 ? "ok" : "not-found", NULL);
 }
 
+/* What clients look for (RFC 6120 section 3.2.1, XEP-0368). */
+struct zone {
+	struct command_call *call;
+	const char *domain, *host;
+};
+
+static void add_port(const char *address, bool direct, unsigned port,
+		     void *ctx)
+{
+	const struct zone *zone = ctx;
+	struct buf name = { 0 }, value = { 0 };
+
+	(void)address;
+	buf_addf(&name, "_%s._tcp.%s.",
+		 direct ? "xmpps-client" : "xmpp-client", zone->domain);
+	buf_addf(&value, "%u 5 %u %s.", direct ? 0 : 1, port,
+		 zone->host ? zone->host : zone->domain);
+	command_row(zone->call, "name", buf_data(&name), "type", "SRV",
+		    "value", buf_data(&value), NULL);
+	buf_free(&name);
+	buf_free(&value);
+}
+
+static void dns(struct command_call *call, void *ctx)
+{
+	const struct c2s *c2s = ctx;
+	const char *wanted = command_argument(call, "domain");
+	struct zone zone = { .call = call,
+			     .host = command_argument(call, "host") };
+	const struct domain *domain, *next;
+
+	HASH_ITER(hh, c2s->domains, domain, next) {
+		if (wanted && !str_equal_nocase(wanted, domain->name))
+			continue;
+		zone.domain = domain->name;
+		acceptor_each(c2s->acceptor, add_port, &zone);
+	}
+	command_finish(call, "ok", NULL);
+}
+
 static const struct command commands[] = {
 	{ "status", status, true },
 	{ "session.list", session_list, true },
 	{ "session.kick", session_kick, false },
+	{ "dns", dns, true },
 	{ .name = NULL },
 };
 

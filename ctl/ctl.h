@@ -100,6 +100,10 @@ int ctl_restart(struct ctl *ctl);
 /* ctl/cluster.c */
 int ctl_cluster(struct ctl *ctl);
 
+/* ctl/dns.c: what our domains have to publish; whether they do. */
+int ctl_dns(struct ctl *ctl);
+int ctl_dns_check(struct ctl *ctl);
+
 /* ctl/explain.c: what would become of a stanza. */
 int ctl_explain(struct ctl *ctl);
 

@@ -11,6 +11,7 @@
 #include "s2s/s2s.h"
 #include "s2s/stream.h"
 #include "s2s/trust.h"
+#include "s2s/zone.h"
 #include "util/base/str.h"
 #include "util/role/access_command.h"
 #include "util/role/status.h"
@@ -140,6 +141,8 @@ static const struct command commands[] = {
 	{ "s2s.list", list, true },
 	{ "access.list", access_list, true },
 	{ "explain", s2s_explain, true },
+	{ "dns", s2s_zone, true },
+	{ "dns.check", s2s_zone_check, true },
 	{ .name = NULL },
 };
 

@@ -10,6 +10,7 @@
 
 #include "util/base/mem.h"
 #include "util/base/str.h"
+#include "util/net/certificate.h"
 #include "util/xmpp/jid.h"
 
 #define ALPN "xmpp-server" /* XEP-0368 */
@@ -17,6 +18,7 @@
 struct s2s_local {
 	char *name;
 	struct tls_context *client, *direct_client;
+	struct certificate_prints prints;
 	UT_hash_handle hh;
 };
 
@@ -121,6 +123,9 @@ static int load_domain(struct loading *loading, const char *title,
 					options->certificate, options->key,
 					err) < 0)
 		return -1;
+	if (certificate_file_prints(options->certificate, &local->prints,
+				    err) < 0)
+		return -1;
 	return load_client(local, loading, options, err);
 }
 
@@ -173,6 +178,18 @@ void s2s_locals_free(struct s2s *s2s)
 	free_all(&s2s->locals);
 	tls_context_unref(&s2s->server);
 	tls_context_unref(&s2s->direct);
+}
+
+void s2s_locals_each(const struct s2s *s2s,
+		     void (*each)(const char *domain, const char *pin,
+				  const char *fingerprint, void *ctx),
+		     void *ctx)
+{
+	struct s2s_local *local, *next;
+
+	HASH_ITER(hh, s2s->locals, local, next)
+		each(local->name, local->prints.pin, local->prints.fingerprint,
+		     ctx);
 }
 
 bool s2s_local_is(const struct s2s *s2s, const char *domain)

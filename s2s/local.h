@@ -15,6 +15,13 @@ int s2s_locals_load(struct s2s *s2s, const struct s2s_config *config,
 		    struct error *err);
 void s2s_locals_free(struct s2s *s2s);
 
+/* For each domain with a certificate: the SHA-256 of its key in hexadecimal
+ * digits, and of the certificate in base64. */
+void s2s_locals_each(const struct s2s *s2s,
+		     void (*each)(const char *domain, const char *pin,
+				  const char *fingerprint, void *ctx),
+		     void *ctx);
+
 /* Whether this (prepared) domain is ours. */
 bool s2s_local_is(const struct s2s *s2s, const char *domain);
 

@@ -26,7 +26,8 @@ s2s_libs2s_a_SOURCES = \
 	s2s/remote.c s2s/remote.h \
 	s2s/s2s.c s2s/s2s.h \
 	s2s/stream.c s2s/stream.h \
-	s2s/trust.c s2s/trust.h
+	s2s/trust.c s2s/trust.h \
+	s2s/zone.c s2s/zone.h
 
 sbin_PROGRAMS += chappe-s2s
 chappe_s2s_SOURCES = s2s/main.c

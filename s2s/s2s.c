@@ -13,6 +13,7 @@
 #include "s2s/relay.h"
 #include "s2s/remote.h"
 #include "s2s/stream.h"
+#include "s2s/zone.h"
 #include "util/base/mem.h"
 #include "util/net/fetch.h"
 
@@ -130,6 +131,7 @@ static void s2s_free(void *state)
 	s2s_streams_drop(s2s);
 	acceptor_free(&s2s->acceptor);
 	s2s_attempts_drop(s2s);
+	s2s_zone_stop(s2s);
 	s2s_posh_free(s2s);
 	fetcher_free(&s2s->fetcher);
 	resolver_free(&s2s->resolver);

@@ -60,6 +60,7 @@ struct s2s_management;
 struct s2s_posh;
 struct s2s_remote;
 struct s2s_stream;
+struct s2s_zone_check;
 struct taken;
 
 struct s2s {
@@ -71,6 +72,7 @@ struct s2s {
 	struct resolver *resolver;
 	struct fetcher *fetcher; /* NULL before it is needed */
 	struct s2s_posh *poshes; /* by domain */
+	struct s2s_zone_check *zone_checks; /* under way */
 	struct stanza_parser *parser;	   /* of streams */
 	struct stanza_parser *link_parser; /* of what roles say */
 	struct frame_limits before, after; /* authentication */

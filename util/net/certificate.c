@@ -243,3 +243,49 @@ int certificate_pin(const void *der, size_t len,
 	hex_encode(pin, id, sizeof(id));
 	return 0;
 }
+
+/* -- our own -------------------------------------------------------------- */
+
+static int take_prints(const gnutls_datum_t *pem,
+		       struct certificate_prints *prints)
+{
+	gnutls_x509_crt_t list[CERTIFICATE_CHAIN_MAX];
+	unsigned count = CERTIFICATE_CHAIN_MAX;
+	unsigned char sum[DIGEST_MAX];
+	gnutls_datum_t der = { 0 };
+	struct buf text = { 0 };
+	int result = -1;
+
+	if (gnutls_x509_crt_list_import(list, &count, pem, GNUTLS_X509_FMT_PEM,
+					0) < 1)
+		return -1;
+	if (gnutls_x509_crt_export2(list[0], GNUTLS_X509_FMT_DER, &der) == 0 &&
+	    certificate_pin(der.data, der.size, prints->pin) == 0) {
+		crypto_digest(DIGEST_SHA256, der.data, der.size, sum);
+		base64_encode(&text, sum, digest_size(DIGEST_SHA256));
+		str_copy(prints->fingerprint, sizeof(prints->fingerprint),
+			 buf_data(&text));
+		result = 0;
+	}
+	buf_free(&text);
+	gnutls_free(der.data);
+	for (unsigned i = 0; i < count; i++)
+		gnutls_x509_crt_deinit(list[i]);
+	return result;
+}
+
+int certificate_file_prints(const char *file, struct certificate_prints *prints,
+			    struct error *err)
+{
+	gnutls_datum_t pem = { 0 };
+	int result;
+
+	if (gnutls_load_file(file, &pem) < 0)
+		return error_set(err, "%s: cannot be read", file);
+	result = take_prints(&pem, prints);
+	gnutls_free(pem.data);
+	if (result < 0)
+		return error_set(err, "%s: there is no certificate in it",
+				 file);
+	return 0;
+}

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "util/base/error.h"
+
 /* Where the name of a person stands in a certificate. */
 enum certificate_name {
 	CERTIFICATE_XMPP_ADDR, /* addresses (RFC 6120 section 13.7.1.4) */
@@ -29,6 +31,15 @@ void certificate_person(const void *der, size_t len,
  * dNSName, where "*." in front stands for one whole label. Nothing else
  * counts, the common name least of all, nor a name with a NUL in it. */
 bool certificate_is_for(const void *der, size_t len, const char *domain);
+
+struct certificate_prints {
+	char pin[CERTIFICATE_PIN_SIZE];
+	char fingerprint[48]; /* SHA-256 of the whole, in base64 */
+};
+
+/* Of the first certificate in a PEM file. */
+int certificate_file_prints(const char *file, struct certificate_prints *prints,
+			    struct error *err);
 
 #define CERTIFICATE_CHAIN_MAX 16
 
