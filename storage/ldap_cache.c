@@ -165,6 +165,17 @@ void ldap_cache_keep(struct ldap_cache *cache, const char *user,
 	storage_document_get(cache->storage, user, KIND, KEY, looked, task);
 }
 
+static void dropped(const struct storage_result *result, void *ctx)
+{
+	(void)result;
+	(void)ctx;
+}
+
+void ldap_cache_drop(struct storage *storage, const char *user)
+{
+	storage_document_put(storage, user, KIND, KEY, NULL, 0, dropped, NULL);
+}
+
 /* -- opening and closing --------------------------------------------------- */
 
 struct ldap_cache *ldap_cache_open(struct loop *loop, struct log *log,

@@ -32,4 +32,7 @@ void ldap_cache_get(struct ldap_cache *cache, const char *user,
 void ldap_cache_keep(struct ldap_cache *cache, const char *user,
 		     const char *stamp, const char *password);
 
+/* Forgets what is kept of a user. */
+void ldap_cache_drop(struct storage *storage, const char *user);
+
 #endif

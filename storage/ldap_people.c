@@ -24,7 +24,9 @@ static void ldap_people_close(void *state)
 	mem_free(people);
 }
 
-static void open_feeds(struct ldap_people *people, struct people *picture)
+static void open_feeds(struct ldap_people *people,
+		       const struct people_setup *given,
+		       struct people *picture)
 {
 	const struct ldap_options *options = people->options;
 	struct buf filter = { .len = 0 };
@@ -39,8 +41,7 @@ static void open_feeds(struct ldap_people *people, struct people *picture)
 		.scope = options->scope,
 	};
 
-	people->tree = ldap_tree_new(people->loop, people->log, picture,
-				     people->domain, options);
+	people->tree = ldap_tree_new(given, picture, people->domain);
 	setup.tree = people->tree;
 	ldap_filter_everybody(&filter, options, people->domain);
 	setup.filter = buf_data(&filter);
@@ -81,7 +82,7 @@ static void *ldap_people_open(const struct people_setup *setup,
 	}
 	ldap_cards_open(people);
 	if (feed)
-		open_feeds(people, picture);
+		open_feeds(people, setup, picture);
 	return people;
 }
 

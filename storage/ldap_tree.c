@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/ldap_cache.h"
 #include "storage/ldap_name.h"
 #include "storage/ldap_person.h"
 #include "util/base/crypto.h"
@@ -48,6 +49,7 @@ struct ldap_record {
 struct ldap_tree {
 	struct loop *loop;
 	struct log *log;
+	struct storage *storage;
 	struct people *people;
 	const char *domain;
 	const struct ldap_options *options;
@@ -70,19 +72,19 @@ struct ldap_tree {
 
 static void look_for_expiry(struct timer *timer);
 
-struct ldap_tree *ldap_tree_new(struct loop *loop, struct log *log,
-				struct people *people, const char *domain,
-				const struct ldap_options *options)
+struct ldap_tree *ldap_tree_new(const struct people_setup *setup,
+				struct people *people, const char *domain)
 {
 	struct ldap_tree *tree = mem_new(struct ldap_tree);
 
-	tree->loop = loop;
-	tree->log = log;
+	tree->loop = setup->loop;
+	tree->log = setup->log;
+	tree->storage = setup->storage;
 	tree->people = people;
 	tree->domain = domain;
-	tree->options = options;
-	loop_random(loop, tree->key, sizeof(tree->key));
-	timer_start(&tree->expiry, loop, EXPIRY_LOOK, look_for_expiry);
+	tree->options = setup->section;
+	loop_random(tree->loop, tree->key, sizeof(tree->key));
+	timer_start(&tree->expiry, tree->loop, EXPIRY_LOOK, look_for_expiry);
 	return tree;
 }
 
@@ -316,12 +318,24 @@ void ldap_tree_settle(struct ldap_tree *tree, enum ldap_kind kind, bool told)
 
 /* -- people ---------------------------------------------------------------- */
 
+static void drop_keys(const struct ldap_tree *tree, const char *jid)
+{
+	if (tree->options->scram == LDAP_SCRAM_CACHE &&
+	    people_ready(tree->people))
+		ldap_cache_drop(tree->storage, jid);
+}
+
 static void tell(struct ldap_tree *tree, struct ldap_record *record,
 		 const char *jid, const char *name)
 {
 	bool over = record->expires != 0 &&
 		    record->expires < loop_time_us(tree->loop);
+	const struct people_person *before = record->person;
 
+	if (before != NULL &&
+	    ((!before->disabled && (record->disabled || over)) ||
+	     before->stamp != record->stamp))
+		drop_keys(tree, jid);
 	record->person = people_put(tree->people, jid, name,
 				    record->disabled || over, record->stamp);
 }
@@ -381,6 +395,7 @@ static void person_leave(struct ldap_tree *tree, struct ldap_record *record)
 	index_remove(&tree->by_jid, jid);
 	record->person = NULL;
 	record->jid = 0;
+	drop_keys(tree, person->jid);
 	people_remove(tree->people, person);
 	name_changed(tree, jid);
 	promote(tree, jid, person->jid);

@@ -19,10 +19,11 @@ enum ldap_kind { LDAP_PEOPLE, LDAP_GROUPS };
 struct ldap_tree;
 struct ldap_record;
 
-/* All must outlive it. */
-struct ldap_tree *ldap_tree_new(struct loop *loop, struct log *log,
-				struct people *people, const char *domain,
-				const struct ldap_options *options);
+/* All must outlive it, but for the setup, whose section is the options. SCRAM
+ * keys that were kept of somebody (storage/ldap_cache.h) are dropped when the
+ * account or its password changes. */
+struct ldap_tree *ldap_tree_new(const struct people_setup *setup,
+				struct people *people, const char *domain);
 void ldap_tree_free(struct ldap_tree **tree);
 
 /* The attributes that ldap_tree_put() looks at, a NULL-terminated heap array

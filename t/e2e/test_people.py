@@ -140,6 +140,22 @@ def test_directory_that_is_away_logs_nobody_out(server, slapd):
     assert error is not None
 
 
+def test_keys_that_were_kept_go(tmp_path):
+    """What was made at a log-in is not good for a disabled account."""
+    with Slapd(seed()) as slapd, make(tmp_path, slapd, scram="cache",
+                                      base="dc=example,dc=org") as server:
+        server.start()
+        told(server)
+        alice = join(server, "alice")
+        wait_for(lambda: logged(server, "ldap.keys", "alice"), 10, "keys")
+        assert log_in(server, "alice", mechanism="SCRAM-SHA-256") == "success"
+        slapd.modify(dn("alice"), "add: nsAccountLock\nnsAccountLock: TRUE\n-")
+        logged_out(alice, "disabled")
+        slapd.modify(dn("alice"), "delete: nsAccountLock\n-")
+        wait_for(lambda: log_in(server, "alice", mechanism="SCRAM-SHA-256")
+                 == "invalid-mechanism", 10, "the keys are gone")
+
+
 # -- rosters -----------------------------------------------------------------------
 
 
