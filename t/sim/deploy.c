@@ -49,6 +49,8 @@ static void add_routers(const struct deployment *deployment, struct buf *text)
 			 deployment->processes[SIM_ROUTER][i].host->address,
 			 ROUTER_PORT);
 	buf_addf(text, " }\n\tsecret-file = \"%s/secret\"\n", deployment->dir);
+	if (deployment->tls)
+		buf_add_str(text, "\tlink-tls = yes\n");
 }
 
 static void add_links(const struct deployment *deployment, struct buf *text)
@@ -70,22 +72,61 @@ static void add_links(const struct deployment *deployment, struct buf *text)
 	}
 }
 
+static void add_router(const struct deployment *deployment, struct buf *text)
+{
+	if (deployment->tls)
+		buf_addf(text, "\tlisten = {}\n\tlisten-tls = { \"*:%u\" }\n"
+			 "\tcertificate = \"none\"\n\tkey = \"none\"\n"
+			 "\tlog-level = debug\n", ROUTER_PORT);
+	else
+		buf_addf(text, "\tlisten = { \"*:%u\" }\n"
+			 "\tinsecure-tcp = yes\n\tlog-level = debug\n",
+			 ROUTER_PORT);
+}
+
+static void add_c2s(const struct deployment *deployment, struct buf *text)
+{
+	buf_addf(text, "\tlisten = { \"*:%u\" }\n"
+		 "\tlisten-tls = { \"*:%u\" }\n", STARTTLS_PORT, TLS_PORT);
+	add_routers(deployment, text);
+}
+
+static void add_sm(const struct deployment *deployment, struct buf *text)
+{
+	add_routers(deployment, text);
+	buf_addf(text, "\tticket-secret-file = \"%s/ticket\"\n"
+		 "\tauth-failures = 100000\n", deployment->dir);
+}
+
+/* The sections of a role; ahead of the pattern that of its first instance,
+ * when that speaks an older version of the link protocol. */
+static void add_sections(const struct deployment *deployment, struct buf *text,
+			 enum sim_role kind,
+			 void (*add)(const struct deployment *deployment,
+				     struct buf *text))
+{
+	const char *name = roles[kind]->name;
+
+	if (deployment->old & 1U << kind) {
+		buf_addf(text, "%s \"%s-1\" {\n\tlink-version = 1\n", name,
+			 name);
+		add(deployment, text);
+		buf_add_str(text, "}\n");
+	}
+	buf_addf(text, "%s \"%s-*\" {\n", name, name);
+	add(deployment, text);
+	buf_add_str(text, "}\n");
+}
+
 static void write_config(struct deployment *deployment)
 {
 	struct buf text = { 0 };
 
-	buf_addf(&text, "router \"router-*\" {\n"
-		 "\tlisten = { \"*:%u\" }\n\tinsecure-tcp = yes\n"
-		 "\tlog-level = debug\n}\n", ROUTER_PORT);
+	add_sections(deployment, &text, SIM_ROUTER, add_router);
 	add_links(deployment, &text);
-	buf_addf(&text, "c2s \"c2s-*\" {\n\tlisten = { \"*:%u\" }\n"
-		 "\tlisten-tls = { \"*:%u\" }\n", STARTTLS_PORT, TLS_PORT);
-	add_routers(deployment, &text);
-	buf_add_str(&text, "}\nsm \"sm-*\" {\n");
-	add_routers(deployment, &text);
-	buf_addf(&text, "\tticket-secret-file = \"%s/ticket\"\n"
-		 "\tauth-failures = 100000\n}\n"
-		 "storage \"main\" {\n\tdriver = sim\n}\n", deployment->dir);
+	add_sections(deployment, &text, SIM_C2S, add_c2s);
+	add_sections(deployment, &text, SIM_SM, add_sm);
+	buf_add_str(&text, "storage \"main\" {\n\tdriver = sim\n}\n");
 	for (unsigned d = 0; deployment->domains[d]; d++)
 		buf_addf(&text, "domain \"%s\" {\n\tcertificate = \"none\"\n"
 			 "\tkey = \"none\"\n}\n", deployment->domains[d]);
@@ -97,13 +138,16 @@ static void write_config(struct deployment *deployment)
 
 struct deployment *deployment_new(struct world *world, struct verdict *verdict,
 				  const unsigned count[SIM_ROLES],
-				  const char *const *domains)
+				  const char *const *domains, bool tls,
+				  unsigned old)
 {
 	struct deployment *deployment = mem_new(struct deployment);
 
 	deployment->world = world;
 	deployment->verdict = verdict;
 	deployment->domains = domains;
+	deployment->tls = tls;
+	deployment->old = old;
 	snprintf(deployment->dir, sizeof(deployment->dir),
 		 "/tmp/chappe-sim-XXXXXX");
 	if (!mkdtemp(deployment->dir)) {

@@ -41,6 +41,9 @@ struct process {
 };
 
 struct deployment {
+	bool tls;     /* on links */
+	unsigned old; /* bits by enum sim_role: the first one is of the first
+			 version of the link protocol */
 	struct world *world;
 	struct verdict *verdict;
 	char dir[64];
@@ -54,7 +57,8 @@ struct deployment {
 /* Writes the configuration for so many of each; nothing is started. */
 struct deployment *deployment_new(struct world *world, struct verdict *verdict,
 				  const unsigned count[SIM_ROLES],
-				  const char *const *domains);
+				  const char *const *domains, bool tls,
+				  unsigned old);
 void deployment_free(struct deployment **deployment);
 
 /* All these are harmless in a state where they make no sense. */

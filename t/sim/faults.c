@@ -20,6 +20,7 @@ struct repair {
 	struct process *process;
 	struct sim_host *a, *b;
 	struct sim_path path; /* as it was */
+	unsigned count;	      /* of times to come */
 	struct repair *prev, *next;
 };
 
@@ -74,6 +75,22 @@ static void start(struct repair *repair)
 static void resume(struct repair *repair)
 {
 	process_pause(repair->process, false);
+}
+
+/* It comes and goes every second. */
+static void flap(struct repair *repair)
+{
+	struct repair *next;
+
+	if (process_runs(repair->process))
+		process_kill(repair->process, false);
+	else
+		process_start(repair->process);
+	if (repair->count == 0)
+		return;
+	next = repair_new(repair->faults, flap, 1, 1);
+	next->process = repair->process;
+	next->count = repair->count - 1;
 }
 
 static void heal(struct repair *repair)
@@ -175,6 +192,19 @@ static void fault_kill(struct faults *faults)
 	world->trap_count = (unsigned)rng_range(&faults->rng, 1, 30);
 	world->trap_event = &faults->trap;
 	world->trap_run = on_trap;
+}
+
+static void fault_flap(struct faults *faults)
+{
+	struct repair *repair;
+
+	DL_FOREACH (faults->repairs, repair) {
+		if (repair->run == flap)
+			return;
+	}
+	repair = repair_new(faults, flap, 0, 1);
+	repair->process = pick_process(faults);
+	repair->count = 2 * (unsigned)rng_range(&faults->rng, 2, 6) - 1;
 }
 
 static void fault_host(struct faults *faults)
@@ -349,7 +379,7 @@ static const struct {
 	{ FAULT_CLIENT, 15, fault_client },   { FAULT_STORAGE, 4,
 						fault_storage },
 	{ FAULT_RELOAD, 1, fault_reload },    { FAULT_SCALE, 4, fault_scale },
-	{ FAULT_STRANGER, 10, fault_stranger },
+	{ FAULT_STRANGER, 10, fault_stranger }, { FAULT_FLAP, 6, fault_flap },
 };
 
 static void on_fault(struct sim_event *event);

@@ -21,7 +21,8 @@ enum fault {
 	FAULT_SCALE = 1 << 9,	/* processes come for the first time, or go
 				   for good */
 	FAULT_STRANGER = 1 << 10, /* somebody uninvited connects */
-	FAULT_ALL = (1 << 11) - 1
+	FAULT_ALL = (1 << 11) - 1,
+	FAULT_FLAP = 1 << 11 /* a process comes and goes every second */
 };
 
 struct faults;

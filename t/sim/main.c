@@ -20,7 +20,22 @@ struct options {
 	bool tap;
 	bool fixed; /* the set of CI */
 	bool twice; /* runs each seed twice and compares */
+	uint64_t number; /* of the test, in TAP */
 };
+
+/* What the fixed set has besides its seeds: runs of scenarios that are too long
+ * for all of them. */
+static const struct {
+	const char *scenario;
+	uint64_t seed;
+} fixed_more[] = {
+	{ "network", 1 }, { "network", 4 }, { "network", 7 },
+	{ "storage", 7 }, { "storage", 10 },
+	{ "scale", 5 },	  { "scale", 22 },
+	{ "links", 1 },	  { "links", 5 },   { "links", 11 },
+};
+
+#define FIXED_MORE (sizeof(fixed_more) / sizeof(*fixed_more))
 
 static void usage(FILE *to)
 {
@@ -110,7 +125,8 @@ static const struct {
 static const char *open_defect(const struct options *options, uint64_t seed)
 {
 	for (size_t i = 0; i < sizeof(open_seeds) / sizeof(*open_seeds); i++)
-		if (options->fixed && open_seeds[i].seed == seed)
+		if (options->fixed && !options->scenario &&
+		    open_seeds[i].seed == seed)
 			return open_seeds[i].defect;
 	return NULL;
 }
@@ -125,8 +141,8 @@ static void print_result(const struct options *options, uint64_t seed,
 	if (options->tap)
 		printf("%sok %" PRIu64 " - sim seed %" PRIu64
 		       " scenario %s%s%s\n",
-		       result->violations ? "not " : "",
-		       seed - options->first + 1, seed, scenario->name,
+		       result->violations ? "not " : "", options->number,
+		       seed, scenario->name,
 		       defect ? " # TODO " : "", defect ? defect : "");
 	printf("%sseed %" PRIu64 " %s: %" PRIu64 " s, %" PRIu64
 	       " events, %" PRIu64 " faults; messages: %" PRIu64 " sent, %"
@@ -192,8 +208,16 @@ int main(int argc, char *argv[])
 		options.fixed = options.tap = options.twice = true;
 	}
 	if (options.tap)
-		printf("1..%" PRIu64 "\n", options.last - options.first + 1);
-	for (uint64_t seed = options.first; seed <= options.last; seed++)
+		printf("1..%" PRIu64 "\n", options.last - options.first + 1 +
+				(options.fixed ? FIXED_MORE : 0));
+	for (uint64_t seed = options.first; seed <= options.last; seed++) {
+		options.number++;
 		failed += !run_seed(&options, seed);
+	}
+	for (size_t i = 0; options.fixed && i < FIXED_MORE; i++) {
+		options.number++;
+		options.scenario = scenario_find(fixed_more[i].scenario);
+		failed += !run_seed(&options, fixed_more[i].seed);
+	}
 	return failed ? 1 : 0;
 }

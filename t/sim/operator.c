@@ -134,8 +134,12 @@ struct operator *operator_new(struct sim *sim)
 	options.routers = (const char *const *)operator->routers;
 	operator->parser = stanza_parser_new();
 	sim_loop_enter(operator->loop);
+	if (sim->deployment->tls)
+		options.tls = tls_context_new(TLS_CLIENT, NULL);
 	operator->link = link_new(operator->loop, &operator->log, &options,
 				  &handlers, operator);
+	if (options.tls)
+		tls_context_unref(&options.tls);
 	sim_loop_leave(operator->loop);
 	return operator;
 }

@@ -20,6 +20,7 @@
 #define SETTLE_US (420 * SECOND_US)
 #define RETURN_US (300 * SECOND_US)
 #define FLOW_US	  (60 * SECOND_US)
+#define SKEW_US	  (1500 * SECOND_US) /* of a clock, at most */
 
 static void pass(struct sim *sim, uint64_t us)
 {
@@ -84,18 +85,30 @@ static void make_deployment(struct sim *sim)
 		[SIM_SM] = draw(sim, scenario->sms),
 	};
 	unsigned domains = draw(sim, scenario->domains);
+	unsigned old = 0;
+	bool tls = false;
 
+	if (scenario->odd) {
+		tls = rng_chance(&sim->rng, 50);
+		old = (unsigned)rng_range(&sim->rng, 0,
+					  (1U << SIM_ROLES) - 1);
+	}
 	for (unsigned i = 0; i < domains; i++)
 		sim->domains[i] = names[i];
 	sim_db_start(sim->world);
 	sim->deployment = deployment_new(sim->world, &sim->verdict, count,
-					 sim->domains);
+					 sim->domains, tls, old);
 	/* Every order of starting; some come later, with FAULT_SCALE. */
 	for (unsigned kind = 0; kind < SIM_ROLES; kind++) {
 		for (unsigned i = 0; i < count[kind]; i++) {
 			struct process *process =
 				&sim->deployment->processes[kind][i];
 
+			if (scenario->odd)
+				process->host->clock_skew =
+					(int64_t)rng_range(&sim->rng, 0,
+							   2 * SKEW_US) -
+					(int64_t)SKEW_US;
 			if (i > 0 && scenario->faults & FAULT_SCALE &&
 			    rng_chance(&sim->rng, 30))
 				process->out = true;

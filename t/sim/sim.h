@@ -25,6 +25,7 @@ struct scenario {
 	unsigned targets;   /* bits by enum sim_role; 0: all */
 	bool polite; /* clients neither misbehave nor go away by themselves */
 	bool steady; /* no stream may end before the run does */
+	bool odd;    /* links under TLS, of mixed versions, clocks that are off */
 	bool fixed;  /* in the set that CI runs */
 	unsigned fault_seconds; /* between two faults, on average */
 	unsigned think_ms;  /* of a client, on average */

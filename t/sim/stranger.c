@@ -209,6 +209,7 @@ static void choose(struct strangers *strangers, struct stranger *stranger,
 	stranger->name = roles[i].name;
 	stranger->secret = roles[i].secret;
 	stranger->after = roles[i].after;
+	stranger->tls = deployment->tls;
 	i = rng_range(&strangers->rng, 0, deployment->count[SIM_ROUTER] - 1);
 	snprintf(address, ADDRESS_MAX, "%s:%u",
 		 deployment->processes[SIM_ROUTER][i].host->address,
