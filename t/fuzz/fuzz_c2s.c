@@ -197,19 +197,6 @@ void conn_peer_network(const struct conn *conn, char to[ADDRESS_MAX])
 	conn_peer_address(conn, to);
 }
 
-unsigned conn_peer_port(const struct conn *conn)
-{
-	(void)conn;
-	return 50000;
-}
-
-const void *conn_peer_certificate(const struct conn *conn, size_t *len)
-{
-	(void)conn;
-	*len = 0;
-	return NULL;
-}
-
 /* Nobody's certificates are believed. */
 struct authorities *authorities_new(const char *ca_file, const char *crl_file,
 				    struct error *err)
