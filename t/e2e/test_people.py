@@ -9,8 +9,9 @@ from xml.sax.saxutils import escape
 import pytest
 
 from chappe import wait_for
+from fake_ldap import FakeLdap
 from slapd import GROUPS, PEOPLE, Slapd, group, ldif, person
-from test_ldap import SECRET, fresh, log_in, logged, make
+from test_ldap import ODD_NAMES, SECRET, escape_dn, fresh, log_in, logged, make
 from wire import CLIENT, ROSTER, SASL
 
 
@@ -423,3 +424,96 @@ def test_vcard_while_the_directory_is_away(cards):
     def healed():
         return vcard(bob, "alice@localhost").get("type") == "result"
     wait_for(healed, 20, "the directory is asked again")
+
+
+# -- what directories can have -----------------------------------------------------
+
+
+def test_odd_names(tmp_path):
+    """Special characters in DNs and names (RFC 4514, XEP-0106), two entries of
+    one name, entries without a name, members that do not exist."""
+    text = person("alice", SECRET)
+    text += "".join(person(uid, dn=f"cn={escape_dn(uid)},{PEOPLE}")
+                    for uid in ODD_NAMES.values())
+    text += person("twin") + person("twin", cn="twin2",
+                                    dn=f"cn=twin2,{PEOPLE}")
+    text += ldif(f"cn=nameless,{PEOPLE}", objectClass="person", sn="x",
+                 cn="nameless")
+    text += group("odd", dn("alice"), dn("twin"), dn("twin2"), dn("nobody"),
+                  dn("nameless"),
+                  *(f"CN={escape_dn(uid)},  {PEOPLE.upper()}"
+                    for uid in ODD_NAMES.values()))
+    with Slapd(text) as slapd, make(tmp_path, slapd, roster_groups=["*"],
+                                    base="dc=example,dc=org") as server:
+        server.start()
+        told(server)
+        alice = join(server, "alice")
+        assert alice.items.keys() == {
+            f"{local}@localhost" for local in [*ODD_NAMES, "twin"]}
+        assert logged(server, "ldap.double", "twin@localhost")
+        # The other one takes its place.
+        slapd.delete(dn("twin"))
+        push(alice)
+        wait_for(lambda: "twin@localhost" in items(alice.roster()), 10,
+                 "the second entry")
+
+
+def test_directory_that_hangs(server, slapd):
+    alice = join(server, "alice")
+    slapd.pause()
+    time.sleep(6)
+    alice.ping()
+    slapd.resume()
+    slapd.modify(f"cn=staff,{GROUPS}",
+                 f"add: member\nmember: {dn('carol')}\n-")
+    assert push(alice, 30) == {"carol@localhost": ("Carol", "both",
+                                                   ["staff"])}
+
+
+# -- Active Directory --------------------------------------------------------------
+
+
+def test_members_in_ranges(tmp_path):
+    """Groups of more than 1500 members come in pieces, as from Windows."""
+    size, asked = 3700, []
+    people = [f"CN=User {i},{PEOPLE}" for i in range(size)]
+
+    def members(first, last):
+        end = min(last, first + 1499, size - 1)
+        name = "*" if end == size - 1 else end
+        return {f"member;range={first}-{name}": people[first:end + 1]}
+
+    def search(base, scope, attributes):
+        asked.append(attributes)
+        if base == "":
+            return [("", {"supportedControl": ["1.2.840.113556.1.4.319"]})]
+        if scope == 0:
+            first = int(attributes[0].split("=")[1].split("-")[0])
+            return [(base, members(first, size))]
+        if "sAMAccountName" in attributes:
+            return [(dn_, {"sAMAccountName": [f"user{i}"],
+                           "displayName": [f"User {i}"],
+                           "userAccountControl": ["512"],
+                           "objectGUID": [b"\0\1" + i.to_bytes(14, "big")],
+                           "whenChanged": ["20260101000000.0Z"]})
+                    for i, dn_ in enumerate(people)]
+        return [(f"CN=Everybody,{GROUPS}", {
+            "cn": ["Everybody"], "objectGUID": [b"\2" * 16],
+            "whenChanged": ["20260101000000.0Z"], **members(0, size)})]
+
+    with FakeLdap(search) as fake, make(
+            tmp_path, f"ldap://127.0.0.1:{fake.port}", start_tls=False,
+            domain={"auth": ["ldap", "storage"]}, schema="active-directory",
+            base="dc=example,dc=org", roster_groups=["Every*"]) as server:
+        server.start()
+        server.add_user("user7", SECRET)
+        told(server)
+        with fresh(server, seconds=30) as wire:
+            assert wire.plain("user7", SECRET).tag == SASL + "success"
+            wire.bind("r")
+            roster = items(wire.roster())
+        assert len(roster) == size - 1
+        assert roster["user3699@localhost"] == ("User 3699", "both",
+                                                ["Everybody"])
+        assert ["member;range=1500-*"] in asked
+        assert ["member;range=3000-*"] in asked

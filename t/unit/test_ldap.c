@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "storage/ldap_keys.h"
+#include "storage/ldap_name.h"
 #include "storage/ldap_options.h"
 #include "storage/ldap_servers.h"
 #include "storage/ldap_text.h"
@@ -447,6 +448,45 @@ static void test_section(void **state)
 	section_free(&ldap_section, NULL);
 }
 
+/* -- DNs as numbers -------------------------------------------------------- */
+
+static uint64_t hash(const char *dn)
+{
+	static const uint64_t key[2] = { 1, 2 };
+
+	return ldap_name_hash(key, dn, strlen(dn));
+}
+
+static void test_names(void **state)
+{
+	static const char *const same[][2] = {
+		{ "cn=a,dc=b", "CN=A,DC=B" },
+		{ "cn=a,dc=b", "cn = a , dc= b" },
+		{ "cn=a  b,dc=b", "cn=a b,dc=b" },
+		{ "cn=a\\, b,dc=b", "cn=a\\2c b,dc=b" },
+		{ "cn=a\\,b,dc=b", "cn=a\\2Cb,dc=b" },
+		{ "cn=\\c3\\a4,dc=b", "cn=\xc3\xa4,dc=b" },
+		{ "cn=a+uid=b,dc=b", "uid=b+cn=a,dc=b" },
+		{ "cn=a\\=b,dc=b", "cn=a=b,dc=b" },
+	};
+	static const char *const other[][2] = {
+		{ "cn=a,dc=b", "cn=b,dc=a" },
+		{ "cn=a,dc=b", "cn=a,dc=b,dc=b" },
+		{ "cn=a\\,dc=b", "cn=a,dc=b" },
+		{ "cn=a,dc=b", "uid=a,dc=b" },
+		{ "cn=a+uid=b,dc=b", "cn=a,uid=b,dc=b" },
+		{ "cn=ab", "cn=a b" },
+		{ "", "cn=a" },
+		{ "cn=a\\", "cn=a\\5" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		assert_int_equal(hash(same[i][0]), hash(same[i][1]));
+	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+		assert_int_not_equal(hash(other[i][0]), hash(other[i][1]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_servers_without_choice),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_section),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
