@@ -517,3 +517,29 @@ def test_members_in_ranges(tmp_path):
                                                 ["Everybody"])
         assert ["member;range=1500-*"] in asked
         assert ["member;range=3000-*"] in asked
+
+
+# -- reload ------------------------------------------------------------------------
+
+
+def test_reload(server, slapd):
+    """The feed begins anew; clients see what is new, and nothing else."""
+    alice, bob = join(server, "alice"), join(server, "bob")
+    presence(alice, "bob")
+    alice.settle()
+    text = server.conf_path.read_text()
+    server.conf_path.write_text(text.replace("return-after = \"2s\"",
+                                             "return-after = \"3s\""))
+    assert server.conf_path.read_text() != text
+    server.reload("sm-1")
+    wait_for(lambda: server.log("sm-1").count("ldap.feed ") >= 4, 10, "feeds")
+    time.sleep(0.3)
+    assert alice.settle() == []
+    assert items(alice.roster()) == BOB
+    text = server.conf_path.read_text()
+    server.conf_path.write_text(text.replace('"staff"', '"staff", "secret"'))
+    server.reload("sm-1")
+    assert push(alice) == {"bob@localhost": ("Bob", "both", ["staff"])}
+    assert push(alice) == {"carol@localhost": ("Carol", "both", ["secret"])}
+    slapd.modify(dn("bob"), "add: nsAccountLock\nnsAccountLock: TRUE\n-")
+    logged_out(bob, "disabled")
