@@ -559,6 +559,10 @@ static void keep(struct s2s_remote *remote, const char *bytes, size_t len,
 	struct s2s *s2s = remote->s2s;
 	struct s2s_queue_limits limit = limits(remote);
 
+	/* A peer that takes stanzas, if slowly, slows down who sends them: the
+	 * link holds those back whose stanzas are not acknowledged. */
+	if (remote->state == REMOTE_OPEN)
+		limit.count = SIZE_MAX;
 	if (!s2s_queue_add(&remote->queue, &limit, bytes, len, need, receipt,
 			   loop_now(s2s->loop))) {
 		refuse(s2s, remote->remote, bytes, len,

@@ -335,3 +335,18 @@ def test_before_it_may_be(wired):
         assert condition(wire) == "unexpected-request"
         wire.send("<r xmlns='urn:xmpp:sm:3'/>")
         wire.expect_stream_error("policy-violation")
+
+
+def test_a_burst_is_slowed_down_and_not_bounced(world):
+    """More than a queue takes, to a peer that is there: all of it arrives."""
+    bridge = Bridge(world, "no", **{"queue-stanzas": "100"})
+    with Wire(bridge.a, 60).login("alice") as alice, \
+            Wire(bridge.b, 60).login("bob") as bob:
+        bob.send("<presence/>")
+        alice.message(bob.jid, "first")
+        bob.expect_message("first")
+        for number in range(3000):
+            alice.message(bob.jid, str(number))
+        assert bodies(bob, 3000) == [str(n) for n in range(3000)]
+        alice.nothing(0.5)
+    bridge.proxy.close()

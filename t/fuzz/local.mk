@@ -40,5 +40,6 @@ EXTRA_DIST += t/fuzz/corpus
 
 include $(top_srcdir)/t/fuzz/router.mk
 include $(top_srcdir)/t/fuzz/c2s.mk
+include $(top_srcdir)/t/fuzz/s2s.mk
 include $(top_srcdir)/t/fuzz/role.mk
 include $(top_srcdir)/t/fuzz/storage.mk

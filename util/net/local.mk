@@ -28,7 +28,8 @@ util_net_libnet_a_SOURCES = \
 
 # Apart from the rest: only s2s needs libunbound.
 noinst_LIBRARIES += util/net/libresolver.a
-util_net_libresolver_a_SOURCES = util/net/resolver.c util/net/resolver.h
+util_net_libresolver_a_SOURCES = util/net/resolver.c util/net/resolver.h \
+	util/net/resolver_read.c
 
 # Nor needs anybody else libcurl.
 noinst_LIBRARIES += util/net/libfetch.a

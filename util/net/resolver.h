@@ -82,6 +82,11 @@ struct resolver_query *resolver_ask(struct resolver *resolver,
 /* No callback comes any more. NULL inside is allowed. */
 void resolver_cancel(struct resolver_query **query);
 
+/* What is in the data of a record; -1: it is malformed, or names what is no
+ * host. What is in it points into the bytes. */
+int resolver_read(struct resolver_record *record, enum resolver_type type,
+		  const void *bytes, size_t len);
+
 /* The name as DNS has it (RFC 5891), for mem_free(); NULL: it has none. */
 char *resolver_ascii(const char *domain);
 
