@@ -8,6 +8,7 @@
 #include "sm/domain.h"
 #include "sm/sasl.h"
 #include "sm/sm.h"
+#include "storage/people.h"
 
 #define BUCKETS 12
 
@@ -108,6 +109,33 @@ static void write_storage(struct buf *to, const struct sm *sm)
 			  counts, BUCKETS, sum);
 }
 
+static void write_people(struct buf *to, const struct sm *sm)
+{
+	struct sm_domain *domain, *next;
+	size_t known = 0, untold = 0, changes = 0;
+
+	HASH_ITER(hh, sm->domains, domain, next) {
+		changes += domain->sharing_count;
+		if (domain->people == NULL)
+			continue;
+		known += people_count(domain->people);
+		untold += people_tells(domain->people) &&
+			  !people_ready(domain->people);
+	}
+	metrics_gauge(to, "chappe_sm_people",
+		      "People whom directories have told of.",
+		      (int64_t)known);
+	metrics_gauge(to, "chappe_sm_people_untold",
+		      "Domains whose directory has not told all yet.",
+		      (int64_t)untold);
+	metrics_gauge(to, "chappe_sm_group_changes",
+		      "Changes of groups that clients are still to hear of.",
+		      (int64_t)changes);
+	metrics_counter(to, "chappe_sm_logged_out_total",
+			"Users logged out because of the directory.",
+			sm->stats.logged_out);
+}
+
 void sm_metrics(void *state, struct buf *to)
 {
 	const struct sm *sm = state;
@@ -132,6 +160,7 @@ void sm_metrics(void *state, struct buf *to)
 			"Stanzas that came once more, and were dropped.",
 			stats->repeats);
 	write_reports(to, stats);
+	write_people(to, sm);
 	metrics_counter(to, "chappe_sm_csi_delayed_total",
 			"Stanzas that waited for an inactive client.",
 			stats->csi_delayed);

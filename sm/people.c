@@ -41,6 +41,7 @@ static void kick_all(struct user *user, const char *why)
 		   LOG_S("jid", jid_full(user->jid)),
 		   LOG_N("sessions", user->session_count),
 		   LOG_S("reason", why));
+	user->sm->stats.logged_out++;
 	user_pin(user);
 	DL_FOREACH_SAFE(user->sessions, session, next)
 		session_kick(session, STREAM_NOT_AUTHORIZED, why);

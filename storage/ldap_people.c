@@ -86,6 +86,13 @@ static void *ldap_people_open(const struct people_setup *setup,
 	return people;
 }
 
+static bool tells(void *state)
+{
+	const struct ldap_people *people = state;
+
+	return people->tree != NULL;
+}
+
 static bool shares(void *state)
 {
 	const struct ldap_people *people = state;
@@ -114,6 +121,7 @@ const struct people_driver chappe_people_driver = {
 	.name = "ldap",
 	.open = ldap_people_open,
 	.close = ldap_people_close,
+	.tells = tells,
 	.shares = shares,
 	.has_cards = has_cards,
 	.search_fields = search_fields,

@@ -365,6 +365,12 @@ uint64_t people_opened(const struct people *people)
 	return people->opened;
 }
 
+bool people_tells(const struct people *people)
+{
+	return people->driver->tells == NULL ||
+	       people->driver->tells(people->state);
+}
+
 bool people_shares(const struct people *people)
 {
 	return people->driver->shares != NULL &&

@@ -95,6 +95,9 @@ void people_close(struct people **people);
 
 bool people_ready(const struct people *people);
 
+/* Whether there is a picture at all, or will be. */
+bool people_tells(const struct people *people);
+
 /* loop_now() of the opening; whether there are, or will be, groups that are
  * shared. */
 uint64_t people_opened(const struct people *people);

@@ -45,6 +45,8 @@ struct people_driver {
 		      struct error *err);
 	/* Answers all requests that it has (CANCELLED will do), then frees. */
 	void (*close)(void *state);
+	/* Whether it tells of anybody; NULL: yes. */
+	bool (*tells)(void *state);
 	/* Whether groups may be shared; NULL: no. */
 	bool (*shares)(void *state);
 	/* NULL, or none: cannot be done. */

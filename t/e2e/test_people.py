@@ -112,6 +112,19 @@ def test_disabled_and_enabled(server, slapd):
     wait_for(lambda: log_in(server, "alice") == "success", 10, "log-in")
 
 
+def test_feed_that_is_off(slapd, tmp_path):
+    """Who is logged in stays so, as the option says."""
+    with make(tmp_path, slapd, feed="off") as server:
+        server.start()
+        alice = join(server, "alice")
+        assert alice.items == {}
+        slapd.delete(dn("alice"))
+        time.sleep(1)
+        alice.ping()
+        assert log_in(server, "alice") == "not-authorized"
+        assert not logged(server, "ldap.feed")
+
+
 def test_removed(server, slapd):
     carol, bob = join(server, "carol"), join(server, "bob")
     slapd.delete(dn("carol"))
