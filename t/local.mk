@@ -17,7 +17,7 @@ print-tests:
 EXTRA_PROGRAMS = t/bench/load
 t_bench_load_SOURCES = t/bench/load.c
 t_bench_load_LDADD = $(XMPP_LIBS) $(GSASL_LIBS)
-EXTRA_DIST += t/bench/run.py t/bench/logins.py
+EXTRA_DIST += t/bench/run.py t/bench/logins.py t/bench/federation.py
 CLEANFILES += t/bench/load
 
 bench: all t/bench/load

@@ -2,7 +2,6 @@
 """What other servers, and DNS, may cost us: limits at the door, loops, many
 domains; and a stricter trust that is only tried out."""
 
-import ipaddress
 import os
 import re
 import socket
@@ -261,3 +260,124 @@ def test_a_stricter_level_is_tried_out(world):
                          "encrypted tried=trusted lacks=", log), log
     assert "trust.trial" not in b.log("s2s-1")
     assert rows(b, "a.example")["out"].get("lacks") is None
+
+
+# -- addresses ----------------------------------------------------------------
+
+
+def two_families(world, answers):
+    """b.example has an IPv6 and an IPv4 address; what is at the port of the
+    first is up to `answers`."""
+    a, b = world.chappe("a.example", bidi="no"), world.chappe("b.example")
+    world.names.records["host.b.example", AAAA] = ["::1"]
+    del world.names.records["_xmpps-server._tcp.b.example", SRV]
+    if answers == "itself":
+        b.conf["s2s"]["listen"] = [f"[::1]:{b.s2s_port}",
+                                   f"127.0.0.1:{b.s2s_port}"]
+    a.start()
+    b.start()
+    return a, b
+
+
+def arrives(a, b, seconds):
+    with Wire(a, 20).login("alice") as alice, \
+            Wire(b, 20).login("bob") as bob:
+        bob.send("<presence/>")
+        bob.message(bob.jid, "ready")
+        bob.expect_message("ready")
+        started = time.monotonic()
+        alice.message(bob.jid, "hello")
+        bob.expect_message("hello", seconds)
+        return time.monotonic() - started
+
+
+def test_ipv6_comes_first(world):
+    a, b = two_families(world, "itself")
+    arrives(a, b, 10)
+    assert rows(a)["out"]["address"] == "::1"
+
+
+def test_ipv6_refuses(world):
+    a, b = two_families(world, "nobody")
+    assert arrives(a, b, 10) < 2
+    assert rows(a)["out"]["address"] == "127.0.0.1"
+
+
+def test_ipv6_is_a_black_hole(world):
+    """Its queue is full, so that nothing is answered: IPv4 is tried after a
+    quarter of a second (XEP-0495, RFC 8305), not after minutes."""
+    a, b = two_families(world, "nothing")
+    hole = socket.create_server(("::1", b.s2s_port), backlog=0,
+                                family=socket.AF_INET6)
+    fillers = []
+    for _ in range(4):
+        filler = socket.socket(socket.AF_INET6)
+        filler.setblocking(False)
+        filler.connect_ex(("::1", b.s2s_port))
+        fillers.append(filler)
+    time.sleep(0.2)
+    took = arrives(a, b, 10)
+    assert 0.2 < took < 2.5, took
+    assert rows(a)["out"]["address"] == "127.0.0.1"
+    for filler in fillers:
+        filler.close()
+    hole.close()
+
+
+# -- peers that hang up -------------------------------------------------------
+
+
+def steps(wire):
+    """What a peer does on its way to stanzas, and beyond."""
+    yield
+    wire.open(read=False)
+    yield
+    wire.next()
+    yield
+    wire.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+    yield
+    wire.next()
+    yield
+    wire.wrap(wire._context())
+    yield
+    wire.open()
+    yield
+    wire.auth("EXTERNAL", "")
+    yield
+    wire.next()
+    yield
+    wire.open()
+    yield
+    wire.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+    yield
+    wire.next()
+    yield
+    wire.send(MESSAGE.format("b.example", "whole"))
+    yield
+    wire.send("<message from='bob@b.example' to='alice@a.exa")
+    yield
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_peer_that_hangs_up_anywhere(strict, reset):
+    """Nothing is left of it but what can be resumed."""
+    count = sum(1 for _ in steps(Nothing()))
+    for last in range(count):
+        wire = Peer(strict.a, certificate=strict.certificate)
+        walk = steps(wire)
+        for _ in range(last + 1):
+            next(walk)
+        if reset:
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                   b"\1\0\0\0\0\0\0\0")
+        wire.socket.close()
+    wait_for(lambda: metric(strict, "chappe_s2s_connections") == 0, 10,
+             "all are gone")
+    assert metric(strict, "chappe_s2s_connections_unauthenticated") == 0
+
+
+class Nothing:
+    """Does nothing, for counting."""
+
+    def __getattr__(self, _):
+        return lambda *words, **more: None
