@@ -15,6 +15,12 @@
 /* Between two looks at what is left. */
 #define LOOK_MS 250
 
+/* For users who move to get where they go; sms wait for 2 s. */
+#define SETTLE_MS 10000
+
+/* For roles to come back to a router. */
+#define RELINK_MS 5000
+
 /* An answer to a question that needs no work. */
 #define ANSWER_MS 5000
 
@@ -166,8 +172,8 @@ static bool has_link(const struct table *table, const char *router,
 
 /* No router knows of the others, so this is found out here: whoever has a link
  * to it must have one to another as well. */
-static int may_drain_router(struct ctl *ctl, const char *instance,
-			    struct error *err)
+static int look_at_links(struct ctl *ctl, const char *instance,
+			 struct error *err)
 {
 	struct table *table = ctl_call_table(ctl->call);
 	const char *name = NULL;
@@ -191,6 +197,46 @@ static int may_drain_router(struct ctl *ctl, const char *instance,
 	return name ? -1 : 0;
 }
 
+/* Roles come back by themselves to a router that was just undrained or has just
+ * restarted, so one look may be too early if there is another router. */
+static int may_drain_router(struct ctl *ctl, const char *instance,
+			    struct error *err)
+{
+	bool others = link_router(ctl_call_link(ctl->call), 1) != NULL;
+	int rc = look_at_links(ctl, instance, err);
+
+	for (unsigned waited = 0; rc < 0 && others && waited < RELINK_MS;
+	     waited += LOOK_MS) {
+		ctl_call_pause(ctl->call, LOOK_MS);
+		rc = look_at_links(ctl, instance, err);
+	}
+	return rc;
+}
+
+/* -- sms ------------------------------------------------------------------- */
+
+static bool is_settling(struct ctl *ctl)
+{
+	struct table *table = ctl_call_table(ctl->call);
+	bool found = false;
+
+	table_clear(table);
+	ctl_call_gather(ctl->call, ANSWER_MS);
+	for (size_t i = 0; i < table_rows(table); i++)
+		found |= str_equal(table_get(table, i, "settling"), "yes");
+	table_clear(table);
+	return found;
+}
+
+/* Users who are moving, since another sm was drained or came back a moment ago,
+ * shall have got there before more of them move. */
+static void wait_until_settled(struct ctl *ctl)
+{
+	for (unsigned waited = 0; waited < SETTLE_MS && is_settling(ctl);
+	     waited += LOOK_MS)
+		ctl_call_pause(ctl->call, LOOK_MS);
+}
+
 /* -- commands -------------------------------------------------------------- */
 
 /* CTL_OK: it has begun. CTL_FAILED: it is refused, and why is in err. */
@@ -202,6 +248,7 @@ static int begin(struct ctl *ctl, const char *instance, bool force,
 	if (ctl_call_is_router(ctl->call, instance) && !force &&
 	    may_drain_router(ctl, instance, err) < 0)
 		return CTL_FAILED;
+	wait_until_settled(ctl);
 	if (force)
 		ctl_call_argument(ctl->call, "force", "yes");
 	code = ctl_call_ask(ctl->call, instance, "drain", ANSWER_MS);

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "sm/domain.h"
+#include "sm/handover.h"
 #include "sm/explain.h"
 #include "sm/session.h"
 #include "sm/stamp.h"
@@ -143,9 +144,11 @@ static void status(struct command_call *call, void *ctx)
 	}
 	command_row(call, "role", "sm", "name", link_name(sm->link),
 		    "state", drain_state_name(&sm->drain), "left",
-		    status_left(&facts), "version", PACKAGE_VERSION,
-		    "protocol",
-		    status_protocol(sm->options->common.link_version), "uptime", facts.uptime,
+		    status_left(&facts), "settling",
+		    handover_is_any_open(sm) ? "yes" : NULL, "version",
+		    PACKAGE_VERSION, "protocol",
+		    status_protocol(sm->options->common.link_version),
+		    "uptime", facts.uptime,
 		    "routers", buf_data(&facts.routers), "domains",
 		    buf_data(&domains), "users",
 		    number(users, (int64_t)sm->user_count), "sessions",

@@ -69,6 +69,17 @@ bool handover_is_open(const struct sm *sm, const struct sm_domain *domain)
 	return settling != NULL && settling->open;
 }
 
+bool handover_is_any_open(const struct sm *sm)
+{
+	const struct settling *settling;
+
+	LL_FOREACH(sm->settlings, settling) {
+		if (settling->open)
+			return true;
+	}
+	return false;
+}
+
 static void settling_end(struct settling *settling)
 {
 	struct sm *sm = settling->sm;

@@ -15,6 +15,9 @@
 /* Users of the domain that are new here wait for their sessions. */
 bool handover_is_open(const struct sm *sm, const struct sm_domain *domain);
 
+/* The same of some domain: an operator should not move more users now. */
+bool handover_is_any_open(const struct sm *sm);
+
 /* The members of a domain have changed; those of another name. */
 void handover_members(struct sm *sm, const char *domain);
 void handover_check(struct sm *sm);

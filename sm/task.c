@@ -135,6 +135,9 @@ static void tasks_run(struct deferred *deferred)
 	struct sm *sm = container_of(deferred, struct sm, run_tasks);
 	struct task *task;
 
+	/* Something else may have asked for this turn before the user of a task
+	 * was loaded: without his session he would be taken to be away. */
+	users_run_waiters(sm);
 	while ((task = sm->tasks) != NULL) {
 		sm->tasks = task->next;
 		if (sm->tasks == NULL)

@@ -142,9 +142,8 @@ void user_unpin(struct user *user)
 
 /* -- waiting --------------------------------------------------------------- */
 
-static void waiters_run(struct deferred *deferred)
+void users_run_waiters(struct sm *sm)
 {
-	struct sm *sm = container_of(deferred, struct sm, run_waiters);
 	struct user_waiter *waiter;
 
 	while ((waiter = sm->waiters) != NULL) {
@@ -159,6 +158,11 @@ static void waiters_run(struct deferred *deferred)
 		mem_free(waiter);
 		user_unpin(user);
 	}
+}
+
+static void waiters_run(struct deferred *deferred)
+{
+	users_run_waiters(container_of(deferred, struct sm, run_waiters));
 }
 
 /* Hands the waiter over to the end of this turn. */

@@ -77,6 +77,10 @@ void user_need(struct user *user, user_ready_cb *ready, void *ctx);
 /* Takes back all user_need() with this ctx whose callback has not run. */
 void user_need_cancel(struct user *user, void *ctx);
 
+/* Calls back those whose users are ready now: a session that is opened comes
+ * before stanzas that were waiting for its user. */
+void users_run_waiters(struct sm *sm);
+
 /* Whether this sm is the one that serves the address: always while there is
  * nobody to ask. */
 bool user_is_ours(const struct sm *sm, const struct jid *jid);

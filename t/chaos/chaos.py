@@ -6,6 +6,7 @@ t/chaos/run.py as much as one likes.
 
 import collections
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -60,15 +61,20 @@ class Chaos:
     def __init__(self, folder, net, layout=None, clients=24, rate=10, slow=(),
                  manage=True, postgres=False, conf=None):
         self.cluster = Cluster(folder, net, layout or LAYOUT, slow)
-        self.postgres = (self.cluster.use_postgres("database") if postgres
-                         else None)
+        # The one that is the primary first, then its standby.
+        self.databases = (self.cluster.use_postgres(
+            "database", "standby" if postgres == "standby" else None)
+            if postgres else [])
         for section, options in (conf or {}).items():
             self.cluster.conf.setdefault(section, {}).update(options)
         # A process that hangs is taken for dead soon, so that runs are short.
         self.cluster.conf["router"] = {"ping-interval": "2s"}
+        self.cluster.conf["c2s"] = {**self.cluster.conf["c2s"],
+                                    "drain-grace": "2s"}
         self.net = net
         self.clients, self.rate, self.manage = clients, rate, manage
         self.crowd = None
+        self.clock = None
         self.figures = Figures()
         self.say = lambda text: None
 
@@ -81,8 +87,8 @@ class Chaos:
         try:
             self.cluster.__exit__(*exception)
         finally:
-            if self.postgres:
-                self.postgres.close()
+            for database in self.databases:
+                database.close()
 
     def start(self):
         self.cluster.start()
@@ -139,8 +145,9 @@ class Chaos:
                 (not_resumed, "session lost", ledger.not_resumed),
                 (flaps, "contact seemed to go", ledger.flaps)):
             if events and not allowed:
+                ago = time.monotonic() - events[0][0]
                 found.append(f"{what}: {len(events)} times, such as "
-                             f"{events[0][1:]}")
+                             f"{events[0][1:]} {ago:.1f} s ago")
         assert not found, "\n".join(found[:20] + [self.logs()])
         self.crowd.talking.set()
 
@@ -199,11 +206,36 @@ class Chaos:
         self.recovered("stop", began)
         return self._count_disconnects("stop", began)
 
-    def rolling_restart(self, roles=("router", "sm", "c2s")):
-        for role in roles:
-            for instance in self.cluster.instances(role):
-                self.restart(instance)
-                self.cluster.wait_linked()
+    def rolling_restart(self, *words):
+        """As an operator upgrades: `chappectl restart`, of instances or
+        --all."""
+        began = time.monotonic()
+        self._fault("rolling restart", None)
+        self.cluster.ctl("restart", *words, seconds=300)
+        self.recovered("rolling restart", began)
+        return self._count_disconnects("rolling restart", began)
+
+    def clock_off(self, instance, seconds):
+        """From a new start on, for as long as that process lives, another time
+        of day; timers go on as they should."""
+        role = self.cluster.role_of(instance)
+        began = time.monotonic()
+        self._fault(f"clock of {role} {seconds:+} s off", instance)
+        if self.clock is None:
+            self.clock = self.cluster.folder / "clock.so"
+            subprocess.run(["cc", "-shared", "-fPIC", "-o", self.clock,
+                            Path(__file__).resolve().parent / "clock.c",
+                            "-ldl"], check=True)
+        options = self.cluster.environment()["ASAN_OPTIONS"]
+        self.cluster.more_environment = {
+            "LD_PRELOAD": str(self.clock), "CHAPPE_CLOCK_OFF": str(seconds)}
+        self.cluster.asan_options = options + ":verify_asan_link_order=0"
+        self.cluster.restart(instance)
+        self.cluster.more_environment = {}
+        self.cluster.asan_options = None
+        self.cluster.wait_linked()
+        self.recovered("clock off", began)
+        return self._count_disconnects("clock off", began)
 
     def outage(self, role, down=2):
         """All of a role at once."""
@@ -221,11 +253,36 @@ class Chaos:
     def kill_postgres(self, down=1):
         began = time.monotonic()
         self._fault("SIGKILL of PostgreSQL", None)
-        self.postgres.kill()
+        self.databases[0].kill()
         time.sleep(down)
-        self.postgres.start()
+        self.databases[0].start()
         self.recovered("SIGKILL of PostgreSQL", began)
         return self._count_disconnects("SIGKILL of PostgreSQL", began)
+
+    def fail_over(self):
+        """The machine of the primary dies, the standby takes its place, and is
+        given a new one."""
+        began = time.monotonic()
+        self._fault("fail-over of PostgreSQL", None)
+        primary, standby = self.databases
+        primary.kill()
+        standby.promote()
+        self.recovered("fail-over of PostgreSQL", began, 20)
+        self.databases = [standby, primary]
+        primary.follow(standby)
+        return self._count_disconnects("fail-over of PostgreSQL", began)
+
+    def drain(self, instance, how="undrain"):
+        """By the operator, who then takes it back or restarts it."""
+        role = self.cluster.role_of(instance)
+        began = time.monotonic()
+        self._fault(f"drain and {how} of {role}", instance)
+        self.cluster.ctl("drain", instance, seconds=120)
+        if role == "sm":
+            assert self.users_of_sms()[instance] == 0
+        self.cluster.ctl(how, instance, seconds=120)
+        self.recovered(f"drain and {how} of {role}", began)
+        return self._count_disconnects(f"drain and {how} of {role}", began)
 
     # -- faults of the network ------------------------------------------------
 

@@ -25,8 +25,9 @@ INSTANCES = [i for instances in LAYOUT.values() for i in instances]
 
 def one_fault(chaos, choice):
     """A fault at random; what check() then has to forgive."""
-    kind = choice.choice(["kill", "kill", "kill", "freeze", "restart", "slow",
-                          "part", "clients", "join", "all sms",
+    kind = choice.choice(["kill", "kill", "kill", "freeze", "restart",
+                          "drain", "rolling", "slow", "part", "islands",
+                          "clock", "clients", "join", "all sms",
                           "all routers"])
     instance = choice.choice(INSTANCES)
     c2s = instance.startswith("c2s")
@@ -38,6 +39,19 @@ def one_fault(chaos, choice):
     elif kind == "restart":
         chaos.restart(instance)
         return {"disconnects": c2s, "flaps": c2s and not chaos.crowd.managed}
+    elif kind == "drain":
+        chaos.drain(instance, choice.choice(["undrain", "restart"]))
+        return {"disconnects": c2s, "flaps": True}
+    elif kind == "rolling":
+        chaos.rolling_restart("--all")
+        return {"disconnects": True, "flaps": True}
+    elif kind == "islands":
+        chaos.part(["one", "three"], ["two"], choice.uniform(1, 6))
+        return {"flaps": True}
+    elif kind == "clock":
+        chaos.clock_off(choice.choice(["sm-1", "sm-2"]),
+                        choice.choice([-1800, 0, 1800]))
+        return {"flaps": True}
     elif kind == "slow":
         chaos.slow("three", choice.uniform(2, 8), choice.randint(1, 60),
                    choice.uniform(0, 3))
@@ -66,7 +80,8 @@ def main():
     parser.add_argument("--clients", type=int, default=60)
     parser.add_argument("--rate", type=float, default=5)
     parser.add_argument("--postgres", action="store_true",
-                        help="users' data in a PostgreSQL, killed too")
+                        help="users' data in a PostgreSQL with a standby, "
+                        "which are killed too")
     parser.add_argument("--keep", help="folder for logs")
     options = parser.parse_args()
     choice = random.Random(options.seed)
@@ -76,7 +91,8 @@ def main():
         folder = Path(options.keep or temporary)
         folder.mkdir(exist_ok=True)
         with Chaos(folder, net, clients=options.clients, rate=options.rate,
-                   slow=["three"], postgres=options.postgres) as chaos:
+                   slow=["three"],
+                   postgres=options.postgres and "standby") as chaos:
             chaos.start()
             print("with XEP-0198" if chaos.crowd.managed else
                   "without XEP-0198", flush=True)
@@ -84,8 +100,11 @@ def main():
             chaos.say = lambda text: print(
                 f"{time.monotonic() - begun:7.1f} {text}", flush=True)
             while time.monotonic() < end:
-                if options.postgres and choice.random() < 0.1:
-                    chaos.kill_postgres(choice.uniform(0.2, 3))
+                if options.postgres and choice.random() < 0.15:
+                    if choice.random() < 0.5:
+                        chaos.kill_postgres(choice.uniform(0.2, 3))
+                    else:
+                        chaos.fail_over()
                     allowed = {}
                 else:
                     allowed = one_fault(chaos, choice)

@@ -88,11 +88,39 @@ def test_clients_cut_off(chaos):
 
 
 def test_rolling_restart(chaos):
-    """Of everything; only the clients of a c2s notice."""
-    chaos.rolling_restart(("router", "sm"))
-    chaos.check()
-    chaos.rolling_restart(("c2s",))
-    chaos.check(disconnects=True, flaps=not chaos.crowd.managed)
+    """Of everything, by the operator; only the clients of a c2s notice, and
+    with XEP-0198 they lose nothing. Two who write to each other while both move
+    may wait for 2 s, and then one does not see the other for a moment."""
+    assert chaos.rolling_restart(*of("router"), *of("sm")) == 0
+    chaos.check(flaps=True)
+    chaos.forgive()
+    chaos.rolling_restart("--all")
+    chaos.check(disconnects=True, flaps=True)
+
+
+def test_sms_and_routers_are_drained(chaos):
+    """Taken back, and restarted. Nobody is disconnected (for contacts see
+    above)."""
+    for instance in of("sm") + of("router"):
+        assert chaos.drain(instance) == 0
+    assert chaos.drain("sm-1", "restart") == 0
+    chaos.check(flaps=True)
+
+
+def test_clock_is_off(chaos):
+    """Of an sm, which then has users of the others and gives them away."""
+    assert chaos.clock_off("sm-1", 1800) == 0
+    assert chaos.drain("sm-2") == 0
+    assert chaos.clock_off("sm-1", -1800) == 0
+    chaos.check(flaps=True)
+
+
+def test_two_islands(chaos):
+    """Each has a router, an sm and c2s: both sms believe that all users are
+    theirs. Afterwards each user has one sm, and nothing is lost."""
+    chaos.part(["one", "three"], ["two"], 5)
+    chaos.check(flaps=True)
+    assert sum(chaos.users_of_sms().values()) == chaos.clients
 
 
 def test_sm_joins_and_leaves(chaos):
@@ -127,9 +155,34 @@ def test_postgres_killed(tmp_path):
         for _ in range(2):
             assert chaos.kill_postgres() == 0
         # One who has to load its users, while it is away.
-        chaos.postgres.kill()
+        chaos.databases[0].kill()
         chaos.cluster.kill("sm-1")
         chaos.cluster.start_instance("sm-1")
         time.sleep(1)
-        chaos.postgres.start()
+        chaos.databases[0].start()
         chaos.check()
+
+
+@pytest.fixture
+def on_postgres(tmp_path):
+    with Net() as net, Chaos(tmp_path, net, slow=["three"],
+                             postgres="standby") as running:
+        running.start()
+        yield running
+
+
+def test_standby_of_postgres_promoted(on_postgres):
+    assert on_postgres.fail_over() == 0
+    on_postgres.check()
+
+
+def test_processes_maltreated_on_postgres(on_postgres):
+    """The faults of above with the users' data on a machine of its own."""
+    chaos = on_postgres
+    assert chaos.kill("sm-1") == 0
+    assert chaos.kill("router-1") == 0
+    assert chaos.freeze("sm-2", 1) == 0
+    chaos.check(flaps=True)
+    assert chaos.drain("sm-1", "restart") == 0
+    chaos.slow("three", 3)
+    chaos.check(flaps=True)

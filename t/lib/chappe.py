@@ -86,6 +86,7 @@ class Chappe:
         self.build = BUILD
         self.expect_crash = set()
         self.more_environment = {}
+        self.asan_options = None
 
     def __enter__(self):
         return self
@@ -180,7 +181,8 @@ class Chappe:
     def environment(self):
         env = {**os.environ, **self.more_environment}
         env["CHAPPE_CONF"] = str(self.conf_path)
-        env["ASAN_OPTIONS"] = "detect_leaks=1:exitcode=99"
+        env["ASAN_OPTIONS"] = (self.asan_options
+                               or "detect_leaks=1:exitcode=99")
         env["UBSAN_OPTIONS"] = ("print_stacktrace=1:halt_on_error=1:"
                                 "exitcode=99")
         env["LSAN_OPTIONS"] = ("print_suppressions=0:"

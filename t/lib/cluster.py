@@ -3,6 +3,7 @@
 roles run where, TLS between them under a certificate authority of its own."""
 
 import json
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -57,9 +58,9 @@ class Authority:
 class HostedPostgres(Postgres):
     """A PostgreSQL on a machine of its own, which knows itself by name."""
 
-    def __init__(self, host):
+    def __init__(self, host, primary=None):
         self.host = host
-        super().__init__({"listen_addresses": "*", "port": 5432})
+        super().__init__({"listen_addresses": "*", "port": 5432}, primary)
         self.port = 5432
         # Lines for its configuration files, by name of the file.
         self.more = {"pg_hba.conf": "hostssl all chappe samenet "
@@ -81,10 +82,18 @@ class HostedPostgres(Postgres):
                 file.write(lines)
 
     def conninfo(self, *others, **more):
+        servers = [self, *others]
         return super().conninfo(
-            *others, host="localhost", hostaddr=self.host.address,
+            *others, host=",".join("localhost" for _ in servers),
+            hostaddr=",".join(server.host.address for server in servers),
             sslmode="verify-full", sslrootcert=self.certificate,
             connect_timeout=2, **more)
+
+    def follow(self, primary):
+        """Begins anew, as the standby of another one."""
+        shutil.rmtree(self.data)
+        self.primary = primary
+        primary.followed_by(self)
 
 
 class Cluster(Chappe):
@@ -139,16 +148,21 @@ class Cluster(Chappe):
                 "link-ca": self.authority.certificate,
                 "secret-file": self._secret(kind)}
 
-    def use_postgres(self, machine):
-        """A PostgreSQL on a new machine; the caller closes it."""
-        postgres = HostedPostgres(self.net.host(machine))
-        postgres.start()
+    def use_postgres(self, machine, standby=None):
+        """A PostgreSQL on a new machine, and on another one its standby, if it
+        shall have one; the caller closes all that is returned."""
+        servers = [HostedPostgres(self.net.host(machine))]
+        servers[0].start()
+        if standby:
+            servers.append(HostedPostgres(self.net.host(standby), servers[0]))
+            servers[0].followed_by(servers[1])
+        connection = servers[0].conninfo(*servers[1:])
         # conf escapes backslashes.
         self.conf["storage"] = {
             "driver": "postgres",
-            "connection": postgres.conninfo().replace("\\", "\\\\")}
+            "connection": connection.replace("\\", "\\\\")}
         self.conf.setdefault("sm", {})["driver-dir"] = BUILD / "storage/.libs"
-        return postgres
+        return servers
 
     def write_conf(self):
         addresses = [self.host(i).address for i in self.instances("router")]

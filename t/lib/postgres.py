@@ -176,7 +176,11 @@ class Postgres(AsOrdinaryUser):
 
     def standby(self, synchronous=True):
         """A standby that has all that is committed, started."""
-        standby = Postgres(self.settings, primary=self)
+        return self.followed_by(Postgres(self.settings, primary=self),
+                                synchronous)
+
+    def followed_by(self, standby, synchronous=True):
+        """Starts a new standby."""
         standby.start()
         wait_for(lambda: self.sql("SELECT count(*) FROM pg_stat_replication "
                                   "WHERE state = 'streaming'") == "1",
