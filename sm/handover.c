@@ -24,6 +24,7 @@
 struct said {
 	struct said *next;
 	unsigned long long print;
+	unsigned change; /* the last one that we knew of then */
 	char c2s[];
 };
 
@@ -31,6 +32,7 @@ struct settling {
 	struct sm *sm;
 	struct settling *next;
 	unsigned long long print; /* of the members now */
+	unsigned change; /* how often they have changed */
 	bool open;		  /* not all c2s have said so */
 	struct said *said;
 	struct timer timer;
@@ -109,7 +111,11 @@ static bool has_said(const struct settling *settling, const char *c2s)
 
 	LL_FOREACH(settling->said, said) {
 		if (str_equal(said->c2s, c2s))
-			return said->print == settling->print;
+			/* It may know of a change before us. But what it said
+			 * before the last but one was about an earlier time at
+			 * which the same members were there. */
+			return said->print == settling->print &&
+			       settling->change - said->change <= 1;
 	}
 	return false;
 }
@@ -160,6 +166,7 @@ void handover_members(struct sm *sm, const char *domain)
 	if (print == settling->print)
 		return;
 	settling->print = print;
+	settling->change++;
 	/* Nobody new comes to an sm that is drained. */
 	if (drain_is_on(&sm->drain)) {
 		settling_end(settling);
@@ -192,6 +199,7 @@ void handover_settled(struct sm *sm, const struct envelope *envelope,
 		LL_PREPEND(settling->said, said);
 	}
 	said->print = strtoull(members, NULL, 16);
+	said->change = settling->change;
 	settling_check(settling);
 }
 

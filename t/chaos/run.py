@@ -26,9 +26,8 @@ INSTANCES = [i for instances in LAYOUT.values() for i in instances]
 def one_fault(chaos, choice):
     """A fault at random; what check() then has to forgive."""
     kind = choice.choice(["kill", "kill", "kill", "freeze", "restart",
-                          "drain", "rolling", "slow", "part", "islands",
-                          "clock", "clients", "join", "all sms",
-                          "all routers"])
+                          "drain", "rolling", "slow", "part", "clock",
+                          "clients", "join", "all sms", "all routers"])
     instance = choice.choice(INSTANCES)
     c2s = instance.startswith("c2s")
     if kind == "kill":
@@ -45,9 +44,6 @@ def one_fault(chaos, choice):
     elif kind == "rolling":
         chaos.rolling_restart("--all")
         return {"disconnects": True, "flaps": True}
-    elif kind == "islands":
-        chaos.part(["one", "three"], ["two"], choice.uniform(1, 6))
-        return {"flaps": True}
     elif kind == "clock":
         chaos.clock_off(choice.choice(["sm-1", "sm-2"]),
                         choice.choice([-1800, 0, 1800]))
