@@ -115,14 +115,6 @@ def test_clock_is_off(chaos):
     chaos.check(flaps=True)
 
 
-def test_two_islands(chaos):
-    """Each has a router, an sm and c2s: both sms believe that all users are
-    theirs. Afterwards each user has one sm, and nothing is lost."""
-    chaos.part(["one", "three"], ["two"], 5)
-    chaos.check(flaps=True)
-    assert sum(chaos.users_of_sms().values()) == chaos.clients
-
-
 def test_sm_joins_and_leaves(chaos):
     """Only those move whose sm it becomes; nobody moves between the
     others."""
