@@ -6,6 +6,7 @@
 
 #include "c2s/domain.h"
 #include "c2s/drain.h"
+#include "c2s/flight.h"
 #include "c2s/relay.h"
 #include "c2s/stream.h"
 #include "c2s/tail.h"
@@ -73,6 +74,7 @@ static void c2s_free(void *state)
 	acceptor_free(&c2s->acceptor);
 	if (c2s->link)
 		link_close(&c2s->link);
+	flights_free(c2s);
 	c2s_domains_free(c2s);
 	stanza_parser_free(&c2s->parser);
 	stanza_parser_free(&c2s->link_parser);

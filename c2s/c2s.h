@@ -67,6 +67,7 @@ struct c2s {
 	struct stream *blocked;	    /* wait for their owner's queue */
 	struct tail *tails;	    /* c2s/tail.c: to be looked after */
 	struct timer tails_timer;
+	struct flight *flights; /* c2s/flight.c: of sessions that ended */
 	struct tls_context *direct; /* of `listen-tls` */
 	struct buf out;		    /* where text is put together */
 	struct deferred later;	    /* ready, and stopped */

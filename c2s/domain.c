@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "c2s/move.h"
 #include "c2s/negotiate.h"
 #include "c2s/relay.h"
 #include "c2s/sasl.h"
@@ -385,7 +386,10 @@ static void stream_members(struct stream *s)
 	bool registers = s->state == STATE_REGISTERING;
 
 	if (s->session) {
-		c2s_session_members(s);
+		if (s->state == STATE_OPENING && !c2s_owner_lives(s))
+			c2s_session_open_failed(s);
+		else
+			c2s_move_members(s);
 		return;
 	}
 	if ((s->state != STATE_SASL_WAIT && !registers) ||

@@ -11,12 +11,15 @@ c2s_libc2s_a_SOURCES = \
 	c2s/commands.c \
 	c2s/drain.c c2s/drain.h \
 	c2s/domain.c c2s/domain.h \
+	c2s/flight.c c2s/flight.h \
 	c2s/management.c c2s/management.h \
 	c2s/metrics.c \
+	c2s/move.c c2s/move.h \
 	c2s/negotiate.c c2s/negotiate.h \
 	c2s/relay.c c2s/relay.h \
 	c2s/certificate.c c2s/certificate.h \
 	c2s/sasl.c c2s/sasl.h \
+	c2s/seen.c c2s/seen.h \
 	c2s/session.c c2s/session.h \
 	c2s/stream.c c2s/stream.h \
 	c2s/tail.c c2s/tail.h

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "c2s/move.h"
 #include "c2s/relay.h"
 #include "c2s/session.h"
 #include "c2s/tail.h"
@@ -59,7 +60,7 @@ void c2s_management_input(struct stream *s, const char *bytes, size_t len)
 		session->enable_at = session->number;
 	}
 	if (relay_element(s, session->number, bytes, len) == LINK_NO_ROUTE)
-		c2s_session_recover(s);
+		c2s_move_begin(s);
 }
 
 void c2s_management_state(struct stream *s, const char *bytes, size_t len)
@@ -69,7 +70,7 @@ void c2s_management_state(struct stream *s, const char *bytes, size_t len)
 	session->inactive = is_element(bytes, len, "inactive");
 	session->stated = true;
 	if (relay_element(s, session->number, bytes, len) == LINK_NO_ROUTE)
-		c2s_session_recover(s);
+		c2s_move_begin(s);
 }
 
 /* The last state is the one that counts, whoever was told. */

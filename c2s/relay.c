@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "c2s/domain.h"
+#include "c2s/flight.h"
 #include "c2s/management.h"
+#include "c2s/move.h"
 #include "c2s/negotiate.h"
 #include "c2s/sasl.h"
 #include "c2s/session.h"
@@ -23,65 +25,94 @@
 
 /* -- to the sm ------------------------------------------------------------ */
 
+static enum link_sent send_out(struct c2s *c2s, struct envelope *envelope)
+{
+	enum link_sent sent;
+
+	envelope->control = true;
+	envelope->payload = buf_data(&c2s->out);
+	envelope->payload_len = c2s->out.len;
+	sent = link_send(c2s->link, envelope);
+	buf_clear(&c2s->out, OUT_KEEP);
+	return sent;
+}
+
 enum link_sent relay_control(struct c2s *c2s, const char *at, const char *to,
 			     const char *session)
 {
-	struct envelope envelope = {
-		.at = at,
-		.to = to,
-		.session = session,
-		.control = true,
-		.payload = buf_data(&c2s->out),
-		.payload_len = c2s->out.len,
-	};
-	enum link_sent sent = link_send(c2s->link, &envelope);
+	struct envelope envelope = { .at = at, .to = to, .session = session };
 
+	return send_out(c2s, &envelope);
+}
+
+/* To that process alone: another one under its name knows nothing of what the
+ * one before has done. */
+static struct envelope to_owner(const struct stream *s)
+{
+	const struct session *session = s->session;
+
+	return (struct envelope){
+		.at = session->owner,
+		.receiver_epoch = *session->epoch ? session->epoch : NULL,
+		.to = session->bare,
+		.session = s->id,
+	};
+}
+
+enum link_sent relay_to_owner(struct stream *s)
+{
+	struct envelope envelope = to_owner(s);
+
+	return send_out(s->c2s, &envelope);
+}
+
+void relay_closed(struct stream *s)
+{
+	struct c2s *c2s = s->c2s;
+	struct envelope envelope = to_owner(s);
+
+	envelope.control = true;
+	envelope.payload = buf_data(&c2s->out);
+	envelope.payload_len = c2s->out.len;
+	if (link_send(c2s->link, &envelope) == LINK_NO_ROUTE) {
+		envelope.at = envelope.receiver_epoch = NULL;
+		link_send(c2s->link, &envelope);
+	}
 	buf_clear(&c2s->out, OUT_KEEP);
+}
+
+/* A stanza, or another element when so many stanzas have gone. */
+static enum link_sent relay_bytes(struct stream *s, uint64_t number,
+				  const char *bytes, size_t len, bool control)
+{
+	char origin[ORIGIN_MAX];
+	struct envelope envelope = to_owner(s);
+	enum link_sent sent;
+
+	envelope.origin = origin;
+	envelope.namespaces = s->namespaces;
+	envelope.control = control;
+	envelope.payload = bytes;
+	envelope.payload_len = len;
+	envelope.token = control ? 0 : flight_begin(s);
+	snprintf(origin, sizeof(origin), "%s/%llu", s->id,
+		 (unsigned long long)number);
+	sent = link_send(s->c2s->link, &envelope);
+	if (sent == LINK_NO_ROUTE && !control)
+		flight_undo(envelope.token);
 	return sent;
 }
 
 enum link_sent relay_element(struct stream *s, uint64_t number,
 			     const char *bytes, size_t len)
 {
-	char origin[ORIGIN_MAX];
-	struct envelope envelope = {
-		.at = s->session->owner,
-		.to = s->session->bare,
-		.session = s->id,
-		.origin = origin,
-		.namespaces = s->namespaces,
-		.control = true,
-		.payload = bytes,
-		.payload_len = len,
-	};
-
-	snprintf(origin, sizeof(origin), "%s/%llu", s->id,
-		 (unsigned long long)number);
-	return link_send(s->c2s->link, &envelope);
+	return relay_bytes(s, number, bytes, len, true);
 }
 
 enum link_sent relay_send(struct stream *s, uint64_t number, const char *bytes,
 			  size_t len)
 {
-	char origin[ORIGIN_MAX];
-	const char *epoch = s->session->epoch;
-	struct envelope envelope = {
-		.at = s->session->owner,
-		/* One that was started since does not know the session yet:
-		 * what went there would come back behind the `reopen` that
-		 * says what has been dealt with. */
-		.receiver_epoch = *epoch ? epoch : NULL,
-		.to = s->session->bare,
-		.session = s->id,
-		.origin = origin,
-		.namespaces = s->namespaces,
-		.payload = bytes,
-		.payload_len = len,
-	};
-
-	snprintf(origin, sizeof(origin), "%s/%llu", s->id,
-		 (unsigned long long)number);
-	return link_send(s->c2s->link, &envelope);
+	return relay_bytes(s, number, bytes, len, false);
 }
 
 void relay_stanza(struct stream *s, enum stanza_kind kind, const char *bytes,
@@ -91,9 +122,12 @@ void relay_stanza(struct stream *s, enum stanza_kind kind, const char *bytes,
 
 	session->number++;
 	s->c2s->stats.stanzas_in[kind]++;
-	if (relay_send(s, session->number, bytes, len) == LINK_NO_ROUTE) {
-		c2s_session_hold(session, session->number, bytes, len);
-		c2s_session_recover(s);
+	if (s->state == STATE_RECOVERING) {
+		c2s_move_hold(session, session->number, bytes, len);
+	} else if (relay_send(s, session->number, bytes, len) ==
+		   LINK_NO_ROUTE) {
+		c2s_move_hold(session, session->number, bytes, len);
+		c2s_move_begin(s);
 	} else if (link_congested(s->c2s->link, session->owner)) {
 		stream_block(s);
 	}
@@ -127,8 +161,12 @@ static void give_back(struct c2s *c2s, const struct envelope *envelope,
 		say_closed(c2s, envelope);
 		return;
 	}
-	buf_add_str(&c2s->out, moved ? "<link:returned moved='true'>" :
-				       "<link:returned>");
+	buf_add_str(&c2s->out, "<link:returned");
+	if (moved)
+		buf_add_attr(&c2s->out, "moved", "true");
+	if (tail_origin(envelope))
+		buf_add_attr(&c2s->out, "origin", tail_origin(envelope));
+	buf_add_char(&c2s->out, '>');
 	buf_add(&c2s->out, envelope->payload, envelope->payload_len);
 	buf_add_str(&c2s->out, "</link:returned>");
 	back.payload = buf_data(&c2s->out);
@@ -223,8 +261,8 @@ static const struct {
 	{ "snapshot", c2s_session_snapshot },
 	{ "close", c2s_session_close },
 	{ "closed", c2s_session_close },
-	{ "lost", c2s_session_lost },
-	{ "released", c2s_session_released },
+	{ "lost", c2s_move_lost },
+	{ "released", c2s_move_released },
 	{ "managed", c2s_management_enabled },
 };
 
@@ -292,6 +330,15 @@ static void on_received(struct link *link, const struct envelope *envelope,
 
 /* -- the state of the link ------------------------------------------------ */
 
+static bool is_for_owner(const struct stream *s,
+			 const struct envelope *envelope)
+{
+	return str_equal(envelope->at, s->session->owner) &&
+	       str_equal(envelope->receiver_epoch ? envelope->receiver_epoch
+						  : "",
+			 s->session->epoch);
+}
+
 /* What came back was for one sm that is gone. By the state of the stream it
  * is clear what that means. */
 static void control_undelivered(struct stream *s,
@@ -307,16 +354,44 @@ static void control_undelivered(struct stream *s,
 			negotiate_register_failed(s);
 		break;
 	case STATE_OPENING:
-		if (str_equal(envelope->at, s->session->owner))
+		if (is_for_owner(s, envelope))
 			c2s_session_open_failed(s);
 		break;
 	case STATE_RECOVERING:
-		if (str_equal(envelope->at, s->session->owner))
-			s->session->reopening = s->session->releasing = false;
+		if (is_for_owner(s, envelope))
+			c2s_move_undelivered(s);
 		break;
 	default:
 		break;
 	}
+}
+
+/* The end of a session is everybody's business who serves the user. */
+static bool pass_on_closed(struct c2s *c2s, const struct envelope *envelope)
+{
+	static const char start[] = "<link:closed";
+	struct envelope next = *envelope;
+
+	if (!envelope->control || !envelope->at || !envelope->to ||
+	    envelope->payload_len < sizeof(start) ||
+	    memcmp(envelope->payload, start, sizeof(start) - 1) != 0)
+		return false;
+	next.at = next.receiver_epoch = NULL;
+	link_send(c2s->link, &next);
+	return true;
+}
+
+static void stanza_undelivered(struct stream *s,
+			       const struct envelope *envelope)
+{
+	const char *slash =
+		envelope->origin ? strrchr(envelope->origin, '/') : NULL;
+	uint64_t number;
+
+	if (s->session && s->session->open && slash &&
+	    str_to_u64(slash + 1, 1, UINT64_MAX, &number) == 0)
+		c2s_move_returned(s, number, envelope->payload,
+				  envelope->payload_len);
 }
 
 static void on_undelivered(struct link *link, const struct envelope *envelope,
@@ -325,25 +400,24 @@ static void on_undelivered(struct link *link, const struct envelope *envelope,
 	struct c2s *c2s = ctx;
 	struct stream *s =
 		envelope->session ? stream_find(c2s, envelope->session) : NULL;
-	const char *slash =
-		envelope->origin ? strrchr(envelope->origin, '/') : NULL;
-	uint64_t number;
 
 	(void)link;
 	log_debug(c2s->log, "relay.undelivered",
 		  LOG_S("session", envelope->session),
 		  LOG_S("at", envelope->at), LOG_S("reason", reason));
-	if (!s || s->state == STATE_CLOSING)
-		return;
-	if (envelope->control) {
-		control_undelivered(s, envelope);
-	} else if (s->session && s->session->open && slash &&
-		   str_to_u64(slash + 1, 1, UINT64_MAX, &number) == 0 &&
-		   number > s->session->done) {
-		c2s_session_hold(s->session, number, envelope->payload,
-				 envelope->payload_len);
-		c2s_session_recover(s);
+	if (!pass_on_closed(c2s, envelope) && s && s->state != STATE_CLOSING) {
+		if (envelope->control)
+			control_undelivered(s, envelope);
+		else
+			stanza_undelivered(s, envelope);
 	}
+	flight_end(c2s, envelope->token);
+}
+
+static void on_delivered(struct link *link, uint64_t token, void *ctx)
+{
+	(void)link;
+	flight_end(ctx, token);
 }
 
 static void on_members(struct link *link, const char *name, void *ctx)
@@ -366,6 +440,7 @@ static void on_drained(struct link *link, const char *at, void *ctx)
 
 const struct link_handlers relay_handlers = {
 	.received = on_received,
+	.delivered = on_delivered,
 	.undelivered = on_undelivered,
 	.members = on_members,
 	.drained = on_drained,

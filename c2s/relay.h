@@ -27,4 +27,10 @@ enum link_sent relay_element(struct stream *s, uint64_t number,
 enum link_sent relay_control(struct c2s *c2s, const char *at, const char *to,
 			     const char *session);
 
+/* The same to the process that has the session. */
+enum link_sent relay_to_owner(struct stream *s);
+
+/* The same for <link:closed/>, which goes to the next one when that is gone. */
+void relay_closed(struct stream *s);
+
 #endif

@@ -6,6 +6,7 @@
 #ifndef C2S_SESSION_H
 #define C2S_SESSION_H
 
+#include "c2s/seen.h"
 #include "c2s/stream.h"
 #include "util/role/envelope.h"
 
@@ -17,6 +18,13 @@ struct held {
 	char bytes[];
 };
 
+enum move {
+	MOVE_NONE,
+	MOVE_RELEASING, /* the owner was asked to let go */
+	MOVE_RELEASED,	/* and did */
+	MOVE_OPENING	/* the next one was asked to open it */
+};
+
 struct session {
 	char *bare, *resource; /* resource: NULL until it is open */
 	char *ticket;	       /* a secret; proves the log-in to any sm */
@@ -24,11 +32,10 @@ struct session {
 	char *owner;	       /* NULL: none asked yet */
 	char epoch[17];	       /* the owner's */
 	bool open;
-	bool lost;	   /* the owner has forgotten it */
+	bool dismissed;	   /* by the owner: it knows of the end */
+	bool lost;	   /* the owner has forgotten it, or is gone */
 	bool moving;	   /* from one sm to another; counted by the domain */
-	bool releasing;	   /* the owner was asked to let go */
-	bool released;	   /* and did */
-	bool reopening;	   /* asked for, no answer yet */
+	enum move move;	   /* c2s/move.h; in STATE_RECOVERING */
 	bool asked;	   /* the client waits for an <a/> */
 	bool stated, inactive; /* XEP-0352: it said so */
 	char *resume;	   /* SM-ID that the client wants back; NULL */
@@ -36,11 +43,12 @@ struct session {
 	uint64_t enable_at; /* `number` of then */
 	uint32_t h;	   /* of the resume */
 	struct held *held; /* in order of their numbers */
-	uint64_t *seen;	   /* c2s/tail.c: ring of origins; NULL: none */
-	unsigned seen_at;
+	struct seen seen;  /* c2s/tail.c; of one that is not managed */
 	uint64_t number;   /* of the last stanza that came in */
-	uint32_t generation; /* how often it was opened again, elsewhere */
-	uint64_t done;	   /* all up to here were dealt with by former owners */
+	struct flight *flight; /* c2s/flight.h: what is under way; or NULL */
+	uint32_t generation; /* how often it was opened again */
+	uint64_t done;	   /* all up to here were dealt with */
+	uint64_t asked_at; /* loop_now() of the last reopen */
 	uint64_t stanzas_out;
 	int64_t since;	     /* wall clock, us */
 	uint64_t recovering; /* loop_now() when it began */
@@ -79,27 +87,12 @@ void c2s_session_snapshot(struct stream *s, const struct envelope *envelope,
 			  const struct element *element);
 void c2s_session_close(struct stream *s, const struct envelope *envelope,
 		       const struct element *element);
-void c2s_session_lost(struct stream *s, const struct envelope *envelope,
-		      const struct element *element);
-void c2s_session_released(struct stream *s, const struct envelope *envelope,
-			  const struct element *element);
-
 /* The sm that was asked to open it is gone. */
 void c2s_session_open_failed(struct stream *s);
 
-/* Keeps a stanza until there is an owner who takes it. */
-void c2s_session_hold(struct session *session, uint64_t number,
-		      const char *bytes, size_t len);
-
-/* The owner does not take stanzas: find one who does. In STATE_OPEN or
- * STATE_RECOVERING. */
-void c2s_session_recover(struct stream *s);
-
-/* The timer of STATE_RECOVERING. */
-void c2s_session_retry(struct stream *s);
-
-/* The members of its domain have changed. */
-void c2s_session_members(struct stream *s);
+/* Adds to an element, whose start tag is open, all that an sm must know to go
+ * on with a session that it does not know: attributes, and the content. */
+void c2s_session_add_all(struct stream *s, struct buf *out);
 
 /* "user@domain/resource" (as far as there is one) into `to`. */
 void c2s_session_add_jid(const struct session *session, struct buf *to);

@@ -10,6 +10,7 @@
 
 #include "c2s/domain.h"
 #include "c2s/management.h"
+#include "c2s/move.h"
 #include "c2s/negotiate.h"
 #include "c2s/relay.h"
 #include "c2s/sasl.h"
@@ -382,7 +383,7 @@ static void on_timer(struct timer *timer)
 		check_idle(s);
 		break;
 	case STATE_RECOVERING:
-		c2s_session_retry(s);
+		c2s_move_retry(s);
 		break;
 	case STATE_WAITING:
 		stream_fail(s, STREAM_REMOTE_CONNECTION_FAILED,

@@ -8,13 +8,15 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "c2s/move.h"
 #include "c2s/relay.h"
 #include "c2s/session.h"
-#include "util/base/crypto.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 #include "util/xmpp/ns.h"
 
+#define TAIL_SEEN     256  /* origins; an sm is told of them */
+#define SESSION_SEEN  512
 #define REQUEST_AFTER 10  /* stanzas until the next <r/> */
 #define LOOK	      500 /* ms between looks at those that wait */
 
@@ -52,7 +54,7 @@ void tail_free(struct stream *s)
 		drop_first(tail);
 	if (tail->waits)
 		DL_DELETE(s->c2s->tails, tail);
-	mem_free(tail->seen);
+	seen_clear(&tail->seen);
 	mem_free(tail->bare);
 	mem_free(tail);
 	s->tail = NULL;
@@ -172,6 +174,15 @@ static struct tail_item *add(struct tail *tail, const char *bytes, size_t len,
 	return item;
 }
 
+/* What nobody wants to read twice. */
+static bool is_message(const char *bytes, size_t len)
+{
+	static const char start[] = "<message";
+
+	return len > sizeof(start) &&
+	       memcmp(bytes, start, sizeof(start) - 1) == 0;
+}
+
 bool tail_is_numbered(const struct envelope *envelope)
 {
 	return envelope->origin && envelope->origin[0] == '#';
@@ -199,6 +210,30 @@ static bool read_number(const char *text, uint64_t *generation,
 	       str_to_u64(dot + 1, 1, UINT64_MAX, number) == 0;
 }
 
+const char *tail_origin(const struct envelope *envelope)
+{
+	const char *slash;
+
+	if (!tail_is_numbered(envelope))
+		return envelope->origin;
+	slash = strchr(envelope->origin, '/');
+	return slash ? slash + 1 : NULL;
+}
+
+/* The client has it, or will be sent it again until it has. */
+static bool has_origin(const struct tail *tail, const char *origin)
+{
+	const struct tail_item *item;
+
+	if (!origin)
+		return false;
+	LL_FOREACH(tail->first, item) {
+		if (str_equal(item->origin, origin))
+			return true;
+	}
+	return seen_has(&tail->seen, origin);
+}
+
 static bool write_managed(struct tail *tail, const struct envelope *envelope)
 {
 	struct stream *s = tail->stream;
@@ -212,7 +247,7 @@ static bool write_managed(struct tail *tail, const struct envelope *envelope)
 		return true;
 	}
 	if (generation != s->session->generation)
-		return false;
+		return has_origin(tail, origin);
 	/* After the way to the sm was cut it sends what it is not sure of. */
 	if (number <= tail->sent)
 		return true;
@@ -226,57 +261,53 @@ static bool write_managed(struct tail *tail, const struct envelope *envelope)
 	return true;
 }
 
-static uint64_t hash_origin(const char *origin)
-{
-	/* "chappe-origin-id"; the sm uses the same (sm/management.c). */
-	static const uint64_t key[2] = { UINT64_C(0x6f2d657070616863),
-					 UINT64_C(0x64692d6e69676972) };
-
-	return crypto_siphash(key, origin, strlen(origin));
-}
-
-/* A client that does not count would read a repeat twice. */
-static bool has_seen(struct session *session, const char *origin)
-{
-	uint64_t hash = hash_origin(origin);
-
-	if (!session->seen)
-		session->seen = mem_calloc(TAIL_SEEN, sizeof(hash));
-	for (size_t i = 0; i < TAIL_SEEN; i++) {
-		if (session->seen[i] == hash)
-			return true;
-	}
-	session->seen[session->seen_at++ % TAIL_SEEN] = hash;
-	return false;
-}
-
 static void write_plain(struct stream *s, const struct envelope *envelope)
 {
 	struct tail *tail = tail_get(s);
 	struct tail_item *item;
 
-	if (envelope->origin && has_seen(s->session, envelope->origin))
+	/* A client that does not count would read a repeat twice. */
+	if (seen_has(&s->session->seen, envelope->origin))
 		return;
+	if (is_message(envelope->payload, envelope->payload_len))
+		seen_add(&s->session->seen, envelope->origin, SESSION_SEEN);
 	if (tail->first)
 		forget_written(tail);
 	if (!tail->first)
 		tail->written = conn_queued(s->conn);
-	item = add(tail, envelope->payload, envelope->payload_len, NULL);
+	item = add(tail, envelope->payload, envelope->payload_len,
+		   envelope->origin);
 	stream_write(s, item->bytes, item->len);
 	/* The connection may have been cut by that, but not freed. */
 	item->end = tail->written;
 	wait_for(tail);
 }
 
+/* "!NUMBER" beside the client's <a/>: which of its stanzas that is. False: an
+ * sm that the session has left says less than is known by now, and counts do
+ * not go back. */
+static bool note_told(struct stream *s, const char *origin)
+{
+	uint64_t number;
+
+	if (!origin || *origin != '!' ||
+	    str_to_u64(origin + 1, 0, UINT64_MAX, &number) < 0)
+		return true;
+	return c2s_move_told(s->session, number);
+}
+
 bool tail_write(struct stream *s, const struct envelope *envelope)
 {
 	if (s->tail && s->tail->managed && tail_is_numbered(envelope))
 		return write_managed(s->tail, envelope);
-	if (s->tail && s->tail->managed)
+	if (s->tail && s->tail->managed) {
 		/* An element of XEP-0198, which nobody counts. */
-		stream_write(s, envelope->payload, envelope->payload_len);
-	else
+		if (note_told(s, envelope->origin))
+			stream_write(s, envelope->payload,
+				     envelope->payload_len);
+	} else {
 		write_plain(s, envelope);
+	}
 	return true;
 }
 
@@ -290,15 +321,6 @@ void tail_manage(struct stream *s, uint64_t sent)
 		drop_first(tail);
 	tail->managed = true;
 	tail->sent = tail->acked = tail->requested = sent;
-}
-
-static void note_seen(struct tail *tail, const char *origin)
-{
-	if (!origin)
-		return;
-	if (!tail->seen)
-		tail->seen = mem_calloc(TAIL_SEEN, sizeof(*tail->seen));
-	tail->seen[tail->seen_at++ % TAIL_SEEN] = hash_origin(origin);
 }
 
 void tail_fail_count(struct stream *s, uint32_t h, uint32_t sent)
@@ -325,7 +347,8 @@ bool tail_acked(struct stream *s, uint32_t h)
 		return false;
 	}
 	while (tail->first && tail->first->number <= number) {
-		note_seen(tail, tail->first->origin);
+		if (is_message(tail->first->bytes, tail->first->len))
+			seen_add(&tail->seen, tail->first->origin, TAIL_SEEN);
 		drop_first(tail);
 	}
 	tail->acked = number;
@@ -348,11 +371,11 @@ void tail_describe(const struct stream *s, struct buf *to)
 		buf_add(to, item->bytes, item->len);
 		buf_add_str(to, "</link:unacked>");
 	}
-	if (!tail->seen)
+	if (!tail->seen.list)
 		return;
 	buf_add_str(to, "<link:seen>");
-	for (size_t i = 0; i < TAIL_SEEN && i < tail->seen_at; i++)
-		buf_addf(to, "%016" PRIx64, tail->seen[i]);
+	for (unsigned i = 0; i < tail->seen.room && tail->seen.list[i]; i++)
+		buf_addf(to, "%016" PRIx64, tail->seen.list[i]);
 	buf_add_str(to, "</link:seen>");
 }
 
@@ -369,7 +392,10 @@ void tail_return(struct stream *s)
 		return;
 	forget_written(tail);
 	LL_FOREACH(tail->first, item) {
-		buf_add_str(out, "<link:returned>");
+		buf_add_str(out, "<link:returned");
+		if (item->origin)
+			buf_add_attr(out, "origin", item->origin);
+		buf_add_char(out, '>');
 		buf_add(out, item->bytes, item->len);
 		buf_add_str(out, "</link:returned>");
 		relay_control(s->c2s, NULL, tail->bare, s->id);

@@ -8,10 +8,9 @@
 #ifndef C2S_TAIL_H
 #define C2S_TAIL_H
 
+#include "c2s/seen.h"
 #include "c2s/stream.h"
 #include "util/role/envelope.h"
-
-#define TAIL_SEEN 64
 
 struct tail_item {
 	struct tail_item *next;
@@ -32,13 +31,15 @@ struct tail {
 	uint64_t requested_at; /* loop_now() of the oldest that is open */
 	uint64_t written;     /* bytes since there is this tail */
 	struct tail_item *first, *last;
-	uint64_t *seen; /* ring: hashes of origins that were acknowledged */
-	unsigned seen_at;
+	struct seen seen; /* of what was acknowledged */
 	struct tail *prev, *next; /* in c2s->tails */
 };
 
 /* Whether it is a stanza of a managed session, with a number. */
 bool tail_is_numbered(const struct envelope *envelope);
+
+/* Where it first came from; NULL: not known. */
+const char *tail_origin(const struct envelope *envelope);
 
 /* A stanza from the sm is written, and kept. False: it is from an sm that the
  * session has left, and still has to reach its client. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Counts the copies of recent messages, by the hash of their text: whatever
- * way a copy comes back, its text is the same.
+ * Counts the copies of recent messages, by the hash of their origin, which
+ * comes back with a copy whatever way that takes.
  */
 #include "sm/copies.h"
 
-#include "util/base/crypto.h"
+#include "sm/management.h"
 #include "util/base/mem.h"
 
 #define COPIES_MAX 256 /* messages of a user that are remembered */
@@ -18,40 +18,27 @@ struct copies {
 	} list[COPIES_MAX];
 };
 
-static uint64_t hash_of(const char *xml, size_t len)
-{
-	static const uint64_t key[2] = { UINT64_C(0x632d657070616863),
-					 UINT64_C(0x7365697069706f63) };
-
-	return crypto_siphash(key, xml, len);
-}
-
-void copies_note(struct user *user, const struct stanza *message,
-		 unsigned count)
+void copies_note(struct user *user, const char *origin, unsigned count)
 {
 	struct copies *copies = user->copies;
-	struct buf xml = { 0 };
 
-	if (count < 2)
+	if (count < 2 || origin == NULL)
 		return;
 	if (copies == NULL)
 		copies = user->copies = mem_new(struct copies);
-	stanza_write(message, &xml);
-	copies->list[copies->at].hash = hash_of(buf_data(&xml), xml.len);
+	copies->list[copies->at].hash = management_hash(origin);
 	copies->list[copies->at].count = count;
 	copies->at = (copies->at + 1) % COPIES_MAX;
-	buf_free(&xml);
 }
 
-/* Equal texts are equal messages; those with copies left come first. */
-static unsigned *find(const struct user *user, const char *xml, size_t len)
+static unsigned *find(const struct user *user, const char *origin)
 {
 	struct copies *copies = user->copies;
 	uint64_t hash;
 
-	if (copies == NULL)
+	if (copies == NULL || origin == NULL)
 		return NULL;
-	hash = hash_of(xml, len);
+	hash = management_hash(origin);
 	for (unsigned i = 0; i < COPIES_MAX; i++) {
 		if (copies->list[i].hash == hash && copies->list[i].count > 0)
 			return &copies->list[i].count;
@@ -59,16 +46,16 @@ static unsigned *find(const struct user *user, const char *xml, size_t len)
 	return NULL;
 }
 
-bool copies_other(const struct user *user, const char *xml, size_t len)
+bool copies_other(const struct user *user, const char *origin)
 {
-	unsigned *count = find(user, xml, len);
+	unsigned *count = find(user, origin);
 
 	return count != NULL && *count > 1;
 }
 
-bool copies_spare(struct user *user, const char *xml, size_t len)
+bool copies_spare(struct user *user, const char *origin)
 {
-	unsigned *count = find(user, xml, len);
+	unsigned *count = find(user, origin);
 
 	return count != NULL && --*count > 0;
 }

@@ -9,15 +9,15 @@
 
 #include "sm/user.h"
 
-/* The message went to so many sessions; one is no matter of this file. */
-void copies_note(struct user *user, const struct stanza *message,
-		 unsigned count);
+/* The message with this origin (NULL: none, and it is not looked after) went to
+ * so many sessions; one is no matter of this file. */
+void copies_note(struct user *user, const char *origin, unsigned count);
 
-/* One of the sessions did not get it (as stanza_write() makes it): true when
- * another one has it, or may get it. */
-bool copies_spare(struct user *user, const char *xml, size_t len);
+/* One of the sessions did not get it: true when another one has it, or may get
+ * it. */
+bool copies_spare(struct user *user, const char *origin);
 
 /* Whether there is another one, without taking one off. */
-bool copies_other(const struct user *user, const char *xml, size_t len);
+bool copies_other(const struct user *user, const char *origin);
 
 #endif

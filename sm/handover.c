@@ -5,11 +5,13 @@
  */
 #include "sm/handover.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sm/management.h"
+#include "sm/roster.h"
 #include "util/base/crypto.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -17,6 +19,8 @@
 /* Milliseconds for which a new owner waits for the sessions of a user: more than
  * that, and it is a c2s that is ill. */
 #define PATIENCE 2000
+
+#define NUMBER_MAX 24
 
 /* -- the new owner --------------------------------------------------------- */
 
@@ -235,10 +239,37 @@ void handover_free(struct sm *sm)
 struct barrier {
 	struct user *user; /* pinned */
 	char *c2s, *session; /* to be told; NULL: nobody */
+	uint32_t generation;
 };
 
-static void barrier_start(struct user *user, const char *c2s,
-			  const char *session);
+uint32_t generation_read(const struct element *element)
+{
+	const char *text = element_attr(element, "generation");
+	uint64_t value;
+
+	if (text == NULL || str_to_u64(text, 0, UINT32_MAX, &value) != 0)
+		return 0;
+	return (uint32_t)value;
+}
+
+void generation_write(struct element *element, uint32_t generation)
+{
+	char text[NUMBER_MAX];
+
+	snprintf(text, sizeof(text), "%" PRIu32, generation);
+	if (generation != 0)
+		element_set_attr(element, "generation", text);
+}
+
+/* It is the c2s' turn: what there was to do here is done. */
+static void answer_released(struct sm *sm, const char *c2s, const char *id,
+			    uint32_t generation)
+{
+	struct stanza *control = sm_control_new("released");
+
+	generation_write(control->root, generation);
+	session_answer(sm, c2s, id, control);
+}
 
 static void adopt(struct session *session)
 {
@@ -292,8 +323,8 @@ static void barrier_done(const struct storage_result *result, void *ctx)
 		if (user->leaving)
 			adopt_all(user);
 		if (barrier->c2s != NULL)
-			session_answer(sm, barrier->c2s, barrier->session,
-				       sm_control_new("released"));
+			answer_released(sm, barrier->c2s, barrier->session,
+					barrier->generation);
 	}
 	mem_free(barrier->c2s);
 	mem_free(barrier->session);
@@ -302,14 +333,16 @@ static void barrier_done(const struct storage_result *result, void *ctx)
 }
 
 static void barrier_start(struct user *user, const char *c2s,
-			  const char *session)
+			  const char *session, uint32_t generation)
 {
 	struct barrier *barrier = mem_new(struct barrier);
 
 	barrier->user = user;
 	barrier->c2s = mem_strdup(c2s);
 	barrier->session = mem_strdup(session);
+	barrier->generation = generation;
 	user_pin(user);
+	roster_flush(user);
 	storage_load(user->domain->storage, jid_bare(user->jid), barrier_done,
 		     barrier);
 }
@@ -320,7 +353,8 @@ void handover_released(struct session *session)
 
 	user_pin(user);
 	user->leaving = true;
-	barrier_start(user, session->c2s, session->id);
+	barrier_start(user, session->c2s, session->id,
+		      session->release_generation);
 	session_release(session);
 	user_unpin(user);
 }
@@ -330,25 +364,28 @@ void handover_release(struct sm *sm, const struct envelope *envelope,
 {
 	struct session *session = session_find(sm, envelope->session);
 	const char *bare = element_attr(control->root, "jid");
+	uint32_t generation = generation_read(control->root);
 	struct user *user;
 
 	openings_cancel(sm, envelope->session, NULL);
 	if (session != NULL && str_equal(session->c2s, envelope->from)) {
 		session->release_wanted = true;
+		session->release_generation = generation;
 		if (session->works == NULL)
 			handover_released(session);
 		return;
 	}
 	user = bare != NULL ? user_find(sm, bare) : NULL;
 	if (user != NULL)
-		barrier_start(user, envelope->from, envelope->session);
+		barrier_start(user, envelope->from, envelope->session,
+			      generation);
 	else
-		session_answer(sm, envelope->from, envelope->session,
-			       sm_control_new("released"));
+		answer_released(sm, envelope->from, envelope->session,
+				generation);
 }
 
 void handover_leave(struct user *user)
 {
 	if (user->sessions != NULL)
-		barrier_start(user, NULL, NULL);
+		barrier_start(user, NULL, NULL, 0);
 }

@@ -38,6 +38,10 @@ void handover_free(struct sm *sm);
 void handover_release(struct sm *sm, const struct envelope *envelope,
 		      const struct stanza *control);
 
+/* The number of a move, as controls have it; 0: it has not moved. */
+uint32_t generation_read(const struct element *element);
+void generation_write(struct element *element, uint32_t generation);
+
 /* Its works are done: it can go. */
 void handover_released(struct session *session);
 

@@ -67,7 +67,9 @@ void iq_reply(struct iq_call *iq, struct stanza *reply)
 	assert(!call->ended);
 	call->ended = true;
 	if (iq->session != NULL) {
-		session_send(iq->session, reply);
+		/* With the request it would be asked again, with the answer
+		 * alone nobody would know. */
+		session_deliver(iq->session, reply, NULL, call->work);
 		stanza_free(&reply);
 	} else {
 		route_stanza(iq->sm, reply, NULL, call->work);

@@ -71,7 +71,7 @@ sm_libsm_a_SOURCES += sm/admin_accounts.c
 
 # Features: roster, presence, messages, iqs and the modules.
 sm_libsm_a_SOURCES += sm/roster.c sm/roster.h
-sm_libsm_a_SOURCES += sm/roster_iq.c
+sm_libsm_a_SOURCES += sm/roster_iq.c sm/roster_private.h sm/roster_sync.c
 sm_libsm_a_SOURCES += sm/subscription.c sm/subscription.h
 sm_libsm_a_SOURCES += sm/subscribe.c sm/subscribe.h
 sm_libsm_a_SOURCES += sm/presence.c sm/presence.h

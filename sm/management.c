@@ -121,29 +121,40 @@ void management_guard(struct management *m, uint64_t number,
 
 /* -- what the client sends ------------------------------------------------- */
 
+/* The number of the newest stanza before which all are handled. */
+static uint64_t handled_number(const struct session *session)
+{
+	uint64_t first = work_first_number(session);
+
+	return first != 0 ? first - 1 : session->last_origin;
+}
+
 uint32_t management_handled(const struct session *session)
 {
 	const struct management *m = session->management;
-	uint64_t first = work_first_number(session);
-	uint64_t last = first != 0 ? first - 1 : session->last_origin;
+	uint64_t last = handled_number(session);
 
 	return m->handled + (uint32_t)(last > m->base ? last - m->base : 0);
 }
 
 /* An element of XEP-0198 to the client. It is no stanza: nobody counts or
  * keeps it. */
-static void say(struct session *session, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+static void say(struct session *session, const char *origin,
+		const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
-static void say(struct session *session, const char *format, ...)
+static void say(struct session *session, const char *origin,
+		const char *format, ...)
 {
 	struct envelope envelope = { .at = session->c2s,
-				     .session = session->id };
+				     .session = session->id,
+				     .origin = origin };
 	struct sm *sm = session->sm;
 	va_list args;
 
 	if (session->c2s == NULL || sm->link == NULL)
 		return;
+	envelope.receiver_epoch = peer_epoch(session->peer);
 	buf_clear(&sm->out, 65536);
 	va_start(args, format);
 	buf_vaddf(&sm->out, format, args);
@@ -153,9 +164,14 @@ static void say(struct session *session, const char *format, ...)
 	link_send(sm->link, &envelope);
 }
 
+/* The c2s hears which of its numbers that is: from here on they are nobody's
+ * concern any more, whatever becomes of this process. */
 static void answer(struct session *session)
 {
-	say(session, "<a xmlns='" NS_SM "' h='%" PRIu32 "'/>",
+	char origin[NUMBER_MAX];
+
+	snprintf(origin, sizeof(origin), "!%" PRIu64, handled_number(session));
+	say(session, origin, "<a xmlns='" NS_SM "' h='%" PRIu32 "'/>",
 	    management_handled(session));
 }
 
@@ -308,8 +324,8 @@ static void take(struct session *session, const struct element *element,
 		take_enable(session, element, number);
 	else if (session->management == NULL ||
 		 str_equal(element->name, "resume"))
-		say(session, "<failed xmlns='" NS_SM "'><unexpected-request "
-			     "xmlns='" NS_STANZA_ERRORS "'/></failed>");
+		say(session, NULL, "<failed xmlns='" NS_SM "'><unexpected-request "
+				   "xmlns='" NS_STANZA_ERRORS "'/></failed>");
 	else if (str_equal(element->name, "r"))
 		take_r(session, number);
 	else if (str_equal(element->name, "a"))
@@ -343,6 +359,7 @@ static void transmit(struct session *session, struct unacked *unacked)
 	char origin[NUMBER_MAX + ORIGIN_MAX];
 	struct envelope envelope = {
 		.at = session->c2s,
+		.receiver_epoch = peer_epoch(session->peer),
 		.session = session->id,
 		.origin = origin,
 		.payload = unacked->xml,

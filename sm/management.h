@@ -14,7 +14,7 @@
 #include "sm/session.h"
 
 #define MANAGEMENT_ID 32 /* digits */
-#define SEEN_MAX      128
+#define SEEN_MAX      512
 
 /* A stanza for the client that it has not acknowledged. */
 struct unacked {
@@ -133,6 +133,11 @@ void management_free(struct management **management);
  * client in its place, or somebody else (sm/offline.h). */
 void management_store(struct session *session, struct unacked *unacked,
 		      struct work *work);
+
+/* The same for those sessions of the user that are asleep and have the message
+ * with this origin, when no other session has it. */
+void management_store_copies(struct user *user, const char *origin,
+			     struct work *work);
 
 /* At the end of the queue, with the next number; not sent. */
 struct unacked *management_add(struct session *session,

@@ -38,7 +38,7 @@ void management_store(struct session *session, struct unacked *unacked,
 	struct stanza *stanza;
 
 	if (!unacked->lasting || unacked->stored ||
-	    copies_other(session->user, unacked->xml, unacked->len))
+	    copies_other(session->user, unacked->origin))
 		return;
 	stanza = stanza_parse(session->sm->parser, &stream_ns_client,
 			      unacked->xml, unacked->len, NULL);
@@ -48,6 +48,23 @@ void management_store(struct session *session, struct unacked *unacked,
 	if (unacked->stored)
 		m->stored = true;
 	stanza_free(&stanza);
+}
+
+void management_store_copies(struct user *user, const char *origin,
+			     struct work *work)
+{
+	struct session *session;
+	struct unacked *unacked;
+
+	DL_FOREACH(user->sessions, session) {
+		if (session_is_awake(session))
+			continue;
+		LL_FOREACH(session->management->queue, unacked) {
+			if (unacked->origin != NULL &&
+			    str_equal(unacked->origin, origin))
+				management_store(session, unacked, work);
+		}
+	}
 }
 
 static void time_out(struct timer *timer)
@@ -270,8 +287,8 @@ void management_restore(struct session *session, const struct element *element)
 	const struct element *child;
 	uint64_t done, sent, acked;
 
-	if (get(element, "done", UINT64_MAX, &done) == 0 &&
-	    done > session->last_origin)
+	/* What is behind it comes again, though it was here before. */
+	if (get(element, "done", UINT64_MAX, &done) == 0)
 		session->last_origin = done;
 	if (m == NULL || get(element, "sent", UINT64_MAX, &sent) != 0 ||
 	    get(element, "acked", UINT64_MAX, &acked) != 0)

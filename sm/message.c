@@ -101,7 +101,7 @@ static void deliver_further(struct delivery *delivery)
 				user, delivery->stanza, delivery->origin,
 				delivery->work);
 	}
-	copies_note(user, delivery->stanza, delivery->count);
+	copies_note(user, delivery->origin, delivery->count);
 }
 
 static enum verdict keep(const struct delivery *delivery)
@@ -215,12 +215,16 @@ void message_to_user(struct task *task)
 	handle(&delivery, place, session);
 }
 
-void message_redeliver(struct user *user, struct stanza *stanza,
-		       const char *origin, struct work *work)
+void message_redeliver(struct task *task)
 {
-	struct delivery delivery = { user, stanza, origin, work, true, 0 };
+	struct delivery delivery = { task->user, task->stanza, task->origin,
+				     task->work, true, 0 };
 
-	handle(&delivery,
-	       user->has_account ? PLACE_NO_RESOURCE : PLACE_NO_ACCOUNT, NULL);
-	stanza_free(&stanza);
+	if (copies_spare(task->user, task->origin))
+		management_store_copies(task->user, task->origin, task->work);
+	else
+		handle(&delivery,
+		       task->user->has_account ? PLACE_NO_RESOURCE
+					       : PLACE_NO_ACCOUNT,
+		       NULL);
 }

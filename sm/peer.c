@@ -56,6 +56,11 @@ struct peer *peer_use(struct sm *sm, const char *name, const char *epoch)
 	return peer;
 }
 
+const char *peer_epoch(const struct peer *peer)
+{
+	return peer != NULL && *peer->epoch != '\0' ? peer->epoch : NULL;
+}
+
 void peer_release(struct peer **peer)
 {
 	struct peer *held = *peer;

@@ -27,6 +27,9 @@ struct peer {
 struct peer *peer_use(struct sm *sm, const char *name, const char *epoch);
 void peer_release(struct peer **peer);
 
+/* Of the process; NULL: it has not said, or there is no peer. */
+const char *peer_epoch(const struct peer *peer);
+
 /* The members of this name (NULL: of all) have changed. */
 void peers_update(struct sm *sm, const char *name);
 

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "sm/modules.h"
+#include "sm/roster_private.h"
 #include "sm/roster_shared.h"
+#include "sm/session.h"
 #include "sm/subscription.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -23,10 +25,20 @@ struct roster_write {
 	struct roster_item before, after; /* jid NULL: not there */
 	uint64_t version;
 	bool push;
+	bool removal;
+	struct announcement *announced; /* sm/roster.c; NULL: it is over */
+	bool submitted;			/* to the storage */
 	struct work *work;
 	roster_done_cb *done;
 	void *ctx;
 	struct roster_write *prev, *next;
+};
+
+/* Interested sessions have on the way, in their snapshots, that a contact may
+ * have changed: should this process die between the change and the push, the
+ * next one knows what to push. */
+struct announcement {
+	struct roster_write *write; /* NULL: does not wait for it any more */
 };
 
 /* -- memory -------------------------------------------------------------- */
@@ -60,8 +72,8 @@ static void contact_set(struct user *user, const struct roster_item *item)
 	contact->item.jid = jid;
 }
 
-static void contact_restore(struct user *user, const char *jid,
-			    const struct roster_item *item)
+void roster_restore(struct user *user, const char *jid,
+		    const struct roster_item *item)
 {
 	struct contact *contact = user_contact(user, jid);
 
@@ -162,14 +174,12 @@ void roster_version(const struct user *user, char text[ROSTER_VERSION_MAX])
 	version_text(user, user->roster_version, true, text);
 }
 
-/* RFC 6121 section 2.1.6: to interested resources. `item` with a NULL jid:
- * the contact is gone. */
-static void push_item(struct user *user, const char *jid,
-		      const struct roster_item *item, const char *version)
+/* RFC 6121 section 2.1.6. `item` with a NULL jid: the contact is gone. */
+static struct stanza *push_new(const char *jid, const struct roster_item *item,
+			       const char *version)
 {
 	struct stanza *iq = stanza_new("iq", NS_CLIENT);
 	struct element *query = element_add(iq->root, "query", NS_ROSTER);
-	struct session *session;
 	char *id = mem_printf("push-%s", version);
 
 	element_set_attr(iq->root, "id", id);
@@ -184,8 +194,18 @@ static void push_item(struct user *user, const char *jid,
 		element_set_attr(gone, "jid", jid);
 		element_set_attr(gone, "subscription", "remove");
 	}
+	return iq;
+}
+
+/* To one session, NULL: to all that are interested. */
+static void push_item(struct user *user, struct session *only, const char *jid,
+		      const struct roster_item *item, const char *version)
+{
+	struct stanza *iq = push_new(jid, item, version);
+	struct session *session;
+
 	DL_FOREACH(user->sessions, session) {
-		if (!session->interested)
+		if (only != NULL ? session != only : !session->interested)
 			continue;
 		element_set_attr(iq->root, "to", jid_full(session->jid));
 		session_send(session, iq);
@@ -205,8 +225,8 @@ static bool has_interest(const struct user *user)
 }
 
 /* `item` is the own one; what is seen is that and what a group says. */
-static void roster_push(struct user *user, const char *jid,
-			const struct roster_item *item, uint64_t version)
+static void push_own(struct user *user, struct session *only, const char *jid,
+		     const struct roster_item *item, uint64_t version)
 {
 	char text[ROSTER_VERSION_MAX];
 	struct roster_item merged = { 0 };
@@ -214,8 +234,20 @@ static void roster_push(struct user *user, const char *jid,
 	version_text(user, version, true, text);
 	if (roster_is_mate(user, jid))
 		roster_effective(user, jid, &merged);
-	push_item(user, jid, merged.jid != NULL ? &merged : item, text);
+	push_item(user, only, jid, merged.jid != NULL ? &merged : item, text);
 	roster_item_clear(&merged);
+}
+
+void roster_push_to(struct session *session, const char *jid,
+		    const struct roster_item *item, uint64_t version)
+{
+	push_own(session->user, session, jid, item, version);
+}
+
+void roster_push(struct user *user, const char *jid,
+		 const struct roster_item *item, uint64_t version)
+{
+	push_own(user, NULL, jid, item, version);
 }
 
 void roster_push_mate(struct user *user, const char *jid, bool last)
@@ -227,21 +259,28 @@ void roster_push_mate(struct user *user, const char *jid, bool last)
 		return;
 	version_text(user, user->roster_version, last, text);
 	roster_effective(user, jid, &item);
-	push_item(user, jid, &item, text);
+	push_item(user, NULL, jid, &item, text);
 	roster_item_clear(&item);
 }
 
 /* -- writes -------------------------------------------------------------- */
 
-static struct roster_write **writes_of(struct user *user)
+struct roster_data *roster_data_of(const struct user *user)
 {
 	return module_user_data(user, &sm_module_roster);
+}
+
+static struct roster_write **writes_of(const struct user *user)
+{
+	return &roster_data_of(user)->writes;
 }
 
 static void write_free(struct roster_write *write)
 {
 	struct user *user = write->user;
 
+	if (write->announced != NULL)
+		write->announced->write = NULL;
 	work_release(&write->work);
 	roster_item_clear(&write->before);
 	roster_item_clear(&write->after);
@@ -265,7 +304,7 @@ static void write_revert(struct roster_write *write)
 		write->before = (struct roster_item){ 0 };
 		return;
 	}
-	contact_restore(user, write->jid, &write->before);
+	roster_restore(user, write->jid, &write->before);
 	/* Clients that saw the change must not believe in its version. */
 	next_version(user);
 	if (write->push)
@@ -295,6 +334,106 @@ static void write_done(const struct storage_result *result, void *ctx)
 	write_free(write);
 }
 
+static void submit(struct roster_write *write)
+{
+	struct user *user = write->user;
+	struct storage *storage = user->domain->storage;
+
+	write->submitted = true;
+	if (write->removal)
+		storage_roster_remove(storage, jid_bare(user->jid), write->jid,
+				      write->version, write_done, write);
+	else
+		storage_roster_put(storage, jid_bare(user->jid), &write->after,
+				   write->version, write_done, write);
+}
+
+/* In order; `all`: also those that sessions have not heard of. */
+static void submit_next(struct user *user, bool all)
+{
+	struct roster_write *write;
+
+	DL_FOREACH(*writes_of(user), write) {
+		if (write->submitted)
+			continue;
+		if (write->announced != NULL && !all)
+			return;
+		submit(write);
+	}
+}
+
+static void announced(void *ctx)
+{
+	struct announcement *announcement = ctx;
+	struct roster_write *write = announcement->write;
+
+	if (write == NULL)
+		return;
+	announcement->write = NULL;
+	write->announced = NULL;
+	submit_next(write->user, false);
+}
+
+static void announce(struct roster_write *write)
+{
+	struct user *user = write->user;
+	struct announcement *announcement = mem_new(struct announcement);
+	struct work *work = work_new_call(user->sm, announced, announcement);
+	struct session *session;
+
+	announcement->write = write;
+	write->announced = announcement;
+	DL_FOREACH(user->sessions, session) {
+		if (session->interested && session_is_awake(session))
+			snapshot_send_with(session, work);
+	}
+	work_release(&work);
+}
+
+void roster_flush(struct user *user)
+{
+	if (user->state == USER_READY)
+		submit_next(user, true);
+}
+
+void roster_add_stale(const struct user *user, struct element *root)
+{
+	struct roster_write *write;
+
+	DL_FOREACH(*writes_of(user), write) {
+		if (write->push)
+			element_set_attr(element_add(root, "stale", root->ns),
+					 "jid", write->jid);
+	}
+}
+
+/* Those that nobody will answer for. */
+static void unload(struct user *user)
+{
+	struct roster_write *write, *next;
+
+	DL_FOREACH_SAFE(*writes_of(user), write, next) {
+		if (write->submitted)
+			continue;
+		DL_DELETE(*writes_of(user), write);
+		if (write->done != NULL)
+			write->done(user, false, write->ctx);
+		write_free(write);
+	}
+}
+
+void rosters_unload(struct sm *sm)
+{
+	struct user *user, *next;
+
+	HASH_ITER(hh, sm->users, user, next) {
+		user_pin(user);
+		if (user->state == USER_READY)
+			unload(user);
+		user_unpin(user);
+	}
+}
+
 /* The common part: remembers what was, changes memory. */
 static struct roster_write *write_new(struct user *user, const char *jid,
 				      const struct roster_item *item, bool push,
@@ -311,11 +450,22 @@ static struct roster_write *write_new(struct user *user, const char *jid,
 		roster_item_copy(&write->before, &contact->item);
 	if (item != NULL)
 		roster_item_copy(&write->after, item);
-	contact_restore(user, write->jid, &write->after);
+	roster_restore(user, write->jid, &write->after);
 	write->version = next_version(user);
+	if (push)
+		roster_note_changed(user, jid);
 	DL_APPEND(*writes_of(user), write);
 	user_pin(user);
 	return write;
+}
+
+/* The last step: from here on it may be over at any time. */
+static void write_start(struct roster_write *write)
+{
+	if (write->push)
+		announce(write);
+	else
+		submit_next(write->user, false);
 }
 
 void roster_put(struct user *user, const struct roster_item *item, bool push,
@@ -326,8 +476,7 @@ void roster_put(struct user *user, const struct roster_item *item, bool push,
 
 	write->done = done;
 	write->ctx = ctx;
-	storage_roster_put(user->domain->storage, jid_bare(user->jid),
-			   &write->after, write->version, write_done, write);
+	write_start(write);
 }
 
 void roster_remove(struct user *user, const char *jid, bool push,
@@ -335,8 +484,8 @@ void roster_remove(struct user *user, const char *jid, bool push,
 {
 	struct roster_write *write = write_new(user, jid, NULL, push, work);
 
+	write->removal = true;
 	write->done = done;
 	write->ctx = ctx;
-	storage_roster_remove(user->domain->storage, jid_bare(user->jid),
-			      write->jid, write->version, write_done, write);
+	write_start(write);
 }

@@ -35,6 +35,21 @@ void roster_push_mate(struct user *user, const char *jid, bool last);
  * the own items, and of what is shared. */
 #define ROSTER_VERSION_MAX 48
 void roster_version(const struct user *user, char text[ROSTER_VERSION_MAX]);
+/* All changes go to the storage now, in order: the user leaves. */
+void roster_flush(struct user *user);
+
+/* Adds <stale jid=''/> to a snapshot for each contact that is being changed. */
+void roster_add_stale(const struct user *user, struct element *root);
+
+/* To a session that has come from another sm: what it may have missed. */
+void roster_push_missed(struct session *session);
+
+/* Such a one comes, and the user is here already: what another sm has stored is
+ * read, and pushed. */
+void roster_refresh(struct user *user);
+
+/* At the end of the process, before the users go. */
+void rosters_unload(struct sm *sm);
 
 /* Adds <item/> to a query. */
 void roster_write_item(struct element *query, const struct roster_item *item);

@@ -8,6 +8,7 @@
 #include "sm/iq.h"
 #include "sm/modules.h"
 #include "sm/roster.h"
+#include "sm/roster_private.h"
 #include "sm/roster_shared.h"
 #include "sm/subscribe.h"
 #include "util/base/mem.h"
@@ -213,11 +214,11 @@ static const struct iq_handler roster_iq[] = {
 
 static const char *const roster_features[] = { NS_ROSTER, NULL };
 
-/* Its data of a user is the list of writes in sm/roster.c. */
 const struct sm_module sm_module_roster = {
 	.name = "roster",
 	.features = roster_features,
 	.account_features = roster_features,
 	.iq = roster_iq,
-	.user_size = sizeof(void *),
+	.user_size = sizeof(struct roster_data),
+	.user_unloaded = roster_unloaded,
 };

@@ -28,6 +28,7 @@ struct task {
 	struct work *work;     /* may be NULL */
 	bool refused;	       /* the user could not be loaded */
 	bool waited;	       /* for the user */
+	bool again;	       /* of a session that ended: route_leftover() */
 };
 
 /* A stanza of a local client, `from` stamped with the full JID. Takes it. */
@@ -67,7 +68,7 @@ void route_undelivered(struct sm *sm, const struct envelope *envelope,
 /* -- sm/task.c ------------------------------------------------------------ */
 
 /* Queues a stanza for a local address, `domain` being that of `to`. Takes the
- * stanza; copies the JIDs. */
+ * stanza; copies the JIDs. An origin that begins with '~' is one of a leftover. */
 void task_add(struct sm *sm, struct sm_domain *domain, struct stanza *stanza,
 	      const struct jid *from, const struct jid *to,
 	      const char *origin, struct work *work);
@@ -80,7 +81,8 @@ void tasks_free(struct sm *sm);
 int stanza_kind(const struct stanza *stanza);
 
 /* A stanza that a client did not get: a message goes to another resource or
- * offline, a request is answered with an error. Takes the stanza. */
+ * offline, before what has come since; a request is answered with an error.
+ * `origin` may be NULL. Takes the stanza. */
 void route_leftover(struct sm *sm, struct stanza *stanza,
 		    const char *origin, struct work *work);
 
@@ -88,9 +90,8 @@ void route_leftover(struct sm *sm, struct stanza *stanza,
 
 /* sm/message.c: RFC 6121 section 8.5.2 and 8.5.3 for messages. */
 void message_to_user(struct task *task);
-/* A message for a session that ended before its client had it. Takes it. */
-void message_redeliver(struct user *user, struct stanza *stanza,
-		       const char *origin, struct work *work);
+/* A message for a session that ended before its client had it. */
+void message_redeliver(struct task *task);
 
 /* sm/presence.c: presence of all types, to a bare or full JID of ours. */
 void presence_to_user(struct task *task);

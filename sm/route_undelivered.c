@@ -6,74 +6,20 @@
  */
 #include "sm/route.h"
 
-#include "sm/copies.h"
 #include "sm/modules/carbons.h"
 #include "sm/peer.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
-/* A message that waits for its user to be loaded. */
-struct leftover {
-	struct sm *sm;
-	struct stanza *stanza;
-	char *origin;	   /* may be NULL */
-	struct work *work; /* may be NULL */
-};
-
-static bool is_spare(struct user *user, const struct stanza *stanza)
-{
-	struct buf xml = { 0 };
-	bool spare;
-
-	stanza_write(stanza, &xml);
-	spare = copies_spare(user, buf_data(&xml), xml.len);
-	buf_free(&xml);
-	return spare;
-}
-
-static void leftover_ready(struct user *user, void *ctx)
-{
-	struct leftover *leftover = ctx;
-
-	if (!user_is_ours(leftover->sm, user->jid)) {
-		/* Meanwhile he has moved. */
-		route_stanza(leftover->sm, leftover->stanza, NULL,
-			     leftover->work);
-	} else if (is_spare(user, leftover->stanza)) {
-		stanza_free(&leftover->stanza);
-	} else if (user->state == USER_READY) {
-		message_redeliver(user, leftover->stanza, leftover->origin,
-				  leftover->work);
-	} else {
-		route_error(leftover->sm, leftover->stanza,
-			    STANZA_INTERNAL_SERVER_ERROR, NULL);
-		stanza_free(&leftover->stanza);
-	}
-	work_release(&leftover->work);
-	mem_free(leftover->origin);
-	mem_free(leftover);
-}
-
-static void redeliver(struct sm *sm, struct stanza *stanza,
-		      const struct jid *to, const char *origin,
+/* To whoever serves the user, marked: that the stanza was there before is no
+ * reason not to take it. */
+static void redeliver(struct sm *sm, struct stanza *stanza, const char *origin,
 		      struct work *work)
 {
-	struct sm_domain *domain = sm_domain(sm, jid_domain(to));
-	struct leftover *leftover;
+	char *again = mem_printf("~%s", origin != NULL ? origin : "");
 
-	if (domain == NULL || jid_local(to) == NULL ||
-	    !user_is_ours(sm, to)) {
-		/* There is no other copy that it could be a repeat of, and
-		 * where it goes it may have been before. */
-		route_stanza(sm, stanza, NULL, work);
-		return;
-	}
-	leftover = mem_new(struct leftover);
-	leftover->sm = sm;
-	leftover->stanza = stanza;
-	leftover->origin = mem_strdup(origin);
-	leftover->work = work_hold(work);
-	user_need(user_get(sm, domain, to), leftover_ready, leftover);
+	route_stanza(sm, stanza, again, work);
+	mem_free(again);
 }
 
 void route_leftover(struct sm *sm, struct stanza *stanza, const char *origin,
@@ -88,7 +34,11 @@ void route_leftover(struct sm *sm, struct stanza *stanza, const char *origin,
 	text = element_attr(stanza->root, "to");
 	to = text != NULL ? jid_parse(text) : NULL;
 	if (stanza_kind(stanza) == 0 && to != NULL) {
-		redeliver(sm, stanza, to, origin, work);
+		if (jid_local(to) != NULL &&
+		    sm_domain(sm, jid_domain(to)) != NULL)
+			redeliver(sm, stanza, origin, work);
+		else
+			route_stanza(sm, stanza, NULL, work);
 	} else {
 		if (stanza_kind(stanza) == 2)
 			route_error(sm, stanza, STANZA_SERVICE_UNAVAILABLE,
@@ -112,7 +62,7 @@ static void undelivered_to_session(struct sm *sm,
 	    str_equal(session->c2s, envelope->at))
 		session_kick(session, STREAM_RESOURCE_CONSTRAINT,
 			     "the stream did not take what was sent");
-	route_leftover(sm, stanza, NULL, work);
+	route_leftover(sm, stanza, envelope->origin, work);
 }
 
 /* What becomes of an envelope with a stanza. */

@@ -87,7 +87,8 @@ static void session_returned(struct sm *sm, const struct envelope *envelope,
 		session_end_with(session, "the stream has ended", work);
 	stanza = stanza_from_element(element);
 	if (stanza_kind(stanza) >= 0)
-		route_leftover(sm, stanza, NULL, work);
+		route_leftover(sm, stanza,
+			       element_attr(control->root, "origin"), work);
 	else
 		stanza_free(&stanza);
 }
@@ -125,11 +126,18 @@ uint64_t session_origin_number(const struct session *session,
 }
 
 /* The session is not known here: the c2s opens it again and then repeats the
- * stanza, which travels back for that. */
-static void session_lost(struct sm *sm, const struct envelope *envelope)
+ * stanza, which travels back for that. It is not acknowledged before it is
+ * there: whoever hears that nothing is under way any more has them all. */
+static void session_lost(struct sm *sm, const struct envelope *envelope,
+			 struct work *work)
 {
 	struct stanza *refused = envelope_parse(envelope, sm->parser, NULL);
 	struct stanza *control = sm_control_new("lost");
+	struct envelope back = { .at = envelope->from,
+				 .receiver_epoch = envelope->epoch,
+				 .session = envelope->session,
+				 .control = true,
+				 .token = work_token(work) };
 
 	sm->stats.sessions_lost++;
 	log_info(sm->log, "session.lost", LOG_S("sid", envelope->session),
@@ -139,7 +147,13 @@ static void session_lost(struct sm *sm, const struct envelope *envelope)
 	if (refused != NULL)
 		element_add_copy(control->root, refused->root);
 	stanza_free(&refused);
-	session_answer(sm, envelope->from, envelope->session, control);
+	buf_clear(&sm->out, 65536);
+	stanza_write(control, &sm->out);
+	stanza_free(&control);
+	back.payload = buf_data(&sm->out);
+	back.payload_len = sm->out.len;
+	if (sm->link != NULL && link_send(sm->link, &back) == LINK_SENT)
+		work_hold(work);
 }
 
 void session_envelope(struct sm *sm, const struct envelope *envelope,
@@ -151,7 +165,7 @@ void session_envelope(struct sm *sm, const struct envelope *envelope,
 	uint64_t number;
 
 	if (session == NULL) {
-		session_lost(sm, envelope);
+		session_lost(sm, envelope, work);
 		return;
 	}
 	if (!str_equal(session->c2s, envelope->from)) {
@@ -255,6 +269,7 @@ static enum link_sent session_transmit(struct session *session,
 	enum link_sent sent;
 	struct envelope envelope = {
 		.at = session->c2s,
+		.receiver_epoch = peer_epoch(session->peer),
 		.session = session->id,
 		.origin = origin,
 		.payload = xml,
@@ -348,9 +363,29 @@ void session_answer(struct sm *sm, const char *c2s, const char *id,
 
 void session_tell(struct session *session, struct stanza *control)
 {
-	if (session->c2s != NULL &&
-	    sm_send_control(session->sm, session->c2s, session->id,
-			    control) != LINK_SENT)
-		peer_missed(session->peer);
+	session_tell_with(session, control, NULL);
+}
+
+void session_tell_with(struct session *session, struct stanza *control,
+		       struct work *work)
+{
+	struct sm *sm = session->sm;
+	struct envelope envelope = { .at = session->c2s,
+				     .receiver_epoch =
+					     peer_epoch(session->peer),
+				     .session = session->id,
+				     .control = true,
+				     .token = work_token(work) };
+
+	if (session->c2s != NULL && sm->link != NULL) {
+		buf_clear(&sm->out, 65536);
+		stanza_write(control, &sm->out);
+		envelope.payload = buf_data(&sm->out);
+		envelope.payload_len = sm->out.len;
+		if (link_send(sm->link, &envelope) == LINK_SENT)
+			work_hold(work);
+		else
+			peer_missed(session->peer);
+	}
 	stanza_free(&control);
 }

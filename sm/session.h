@@ -16,6 +16,12 @@ struct directed {
 	char jid[];
 };
 
+/* A contact whose last change the client may not have heard of. */
+struct stale {
+	struct stale *next;
+	char jid[];
+};
+
 /* A stanza as XML that waits until its c2s is there again. */
 struct held {
 	struct held *next;
@@ -41,7 +47,7 @@ struct session {
 	struct work *works;   /* of its stanzas, in order (sm/work.c) */
 	struct management *management; /* XEP-0198; NULL: not enabled */
 	uint64_t delivery; /* sm->delivery of the last message it was given */
-	uint32_t generation; /* how often its c2s had moved it before */
+	uint32_t generation; /* of its c2s' moves (c2s/move.h) */
 	uint64_t shared; /* what the client and its mates know of what is shared
 			    (sm/roster_shared.h), a digest */
 	bool interested;    /* asked for the roster (RFC 6121 section 2.1.6) */
@@ -49,8 +55,10 @@ struct session {
 	int priority;	    /* -128..127, of the last presence */
 	struct stanza *presence; /* last broadcast; NULL while unavailable */
 	struct directed *directed;
+	struct stale *stale; /* from its snapshot, until it is told */
 	bool ending; /* session_end() is at work on it */
 	bool release_wanted; /* once its works are done (sm/handover.h) */
+	uint32_t release_generation; /* as it was asked for */
 	struct deferred progress; /* sm/management.c: they are done */
 	bool snapshot_due;
 	struct deferred snapshot_deferred;
@@ -136,6 +144,10 @@ void session_answer(struct sm *sm, const char *c2s, const char *id,
 /* The same about one that is. */
 void session_tell(struct session *session, struct stanza *control);
 
+/* The same; `work` (may be NULL) is held until the c2s has it. */
+void session_tell_with(struct session *session, struct stanza *control,
+		       struct work *work);
+
 /* -- sm/session_open.c ----------------------------------------------------- */
 
 struct opening;
@@ -155,6 +167,9 @@ void openings_cancel(struct sm *sm, const char *id, const struct peer *peer);
 /* Sends it to the c2s now, not at the end of the turn: before something that
  * the c2s must not know without it. */
 void snapshot_send(struct session *session);
+
+/* The same; `work` (may be NULL) is held until the c2s has it. */
+void snapshot_send_with(struct session *session, struct work *work);
 
 /* Appends the snapshot as XML. */
 void snapshot_write(const struct session *session, struct buf *to);

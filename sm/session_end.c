@@ -41,6 +41,7 @@ static void session_free(struct session *session)
 {
 	struct sm *sm = session->sm;
 	struct directed *directed, *next;
+	struct stale *stale, *next_stale;
 	struct held *held;
 
 	while ((held = session->held) != NULL) {
@@ -52,6 +53,8 @@ static void session_free(struct session *session)
 	works_orphan(session);
 	LL_FOREACH_SAFE(session->directed, directed, next)
 		mem_free(directed);
+	LL_FOREACH_SAFE(session->stale, stale, next_stale)
+		mem_free(stale);
 	for (size_t i = 0; i < sm->module_count; i++)
 		free_module_data(session, i);
 	mem_free(session->module_data);
@@ -82,7 +85,7 @@ static void held_leave(struct sm *sm, struct held *held, struct work *work)
 				     held->len, NULL);
 
 		if (stanza != NULL)
-			route_leftover(sm, stanza, NULL,
+			route_leftover(sm, stanza, held->origin,
 				       held->work != NULL ? held->work : work);
 		work_release(&held->work);
 		mem_free(held);

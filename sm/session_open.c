@@ -11,6 +11,7 @@
 #include "sm/management.h"
 #include "sm/module.h"
 #include "sm/peer.h"
+#include "sm/roster.h"
 #include "sm/route.h"
 #include "sm/session.h"
 #include "sm/ticket.h"
@@ -31,6 +32,7 @@ struct opening {
 	char *address, *tls, *lang, *old_session;
 	struct buf snapshot; /* XML, of a reopen */
 	bool again;	     /* it is a reopen */
+	bool reloaded;	     /* the user, who had no account */
 	char *resume;	     /* SM-ID of a resume */
 	uint32_t h;	     /* that the client has got */
 	struct stanza *state; /* what else a reopen says; NULL: nothing */
@@ -75,6 +77,7 @@ static void answer_opened(struct session *session)
 	struct stanza *control = sm_control_new("opened");
 
 	element_set_attr(control->root, "jid", jid_full(session->jid));
+	generation_write(control->root, session->generation);
 	session_tell(session, control);
 }
 
@@ -215,6 +218,7 @@ static void session_start(struct session *session, const char *event)
 	}
 	if (was_available)
 		presence_session_restored(session);
+	roster_push_missed(session);
 }
 
 static void open_new(struct opening *opening)
@@ -264,6 +268,7 @@ static void start_asleep(struct session *session, const struct opening *opening)
 		if (sm->modules[i]->session_opened != NULL)
 			sm->modules[i]->session_opened(session);
 	}
+	roster_push_missed(session);
 	session_cut(session, "taken over", opening->work);
 }
 
@@ -409,6 +414,13 @@ static void opening_ready(struct user *user, void *ctx)
 		else
 			refuse(sm, c2s, opening->id,
 			       STANZA_INTERNAL_SERVER_ERROR, "wait");
+	} else if (!user->has_account && !opening->reloaded) {
+		/* Another sm has let the client log in: it has been made since
+		 * we looked. */
+		opening->reloaded = true;
+		user_reload(user);
+		user_need(user, opening_ready, opening);
+		return;
 	} else if (!user->has_account || user->domain->stale) {
 		if (opening->again)
 			refuse_again(sm, c2s, opening->id,
@@ -441,16 +453,6 @@ static bool ticket_is_good(struct sm *sm, const struct envelope *envelope,
 			    loop_time_us(sm->loop), again ? 0 : TICKET_LIFE);
 }
 
-static uint32_t read_generation(const struct element *element)
-{
-	const char *text = element_attr(element, "generation");
-	uint64_t value;
-
-	if (text == NULL || str_to_u64(text, 0, UINT32_MAX, &value) != 0)
-		return 0;
-	return (uint32_t)value;
-}
-
 /* It is here already: the c2s lost sight of us for a moment. */
 static bool answer_known(struct sm *sm, const struct envelope *envelope,
 			 const struct element *element, const struct jid *jid)
@@ -461,7 +463,7 @@ static bool answer_known(struct sm *sm, const struct envelope *envelope,
 	if (session == NULL || !jid_equal(session->user->jid, jid))
 		return false;
 	/* It was with another sm since then; what is here is out of date. */
-	if (read_generation(element) != session->generation) {
+	if (generation_read(element) != session->generation) {
 		session_release(session);
 		return false;
 	}
@@ -525,7 +527,7 @@ static void opening_start(struct sm *sm, const struct envelope *envelope,
 	opening->old_session =
 		mem_strdup(element_attr(element, "old-session"));
 	opening->again = again;
-	opening->generation = read_generation(element);
+	opening->generation = generation_read(element);
 	read_resume(opening, element);
 	/* What is not base64 leaves it empty, as does no snapshot. */
 	if (again) {
@@ -537,8 +539,10 @@ static void opening_start(struct sm *sm, const struct envelope *envelope,
 	opening->user = user_get(sm, domain, jid);
 	user_pin(opening->user);
 	/* Whoever had the user before has written what there was to write. */
-	if (again)
+	if (again) {
 		user_fetch(opening->user);
+		roster_refresh(opening->user);
+	}
 	user_need(opening->user, opening_ready, opening);
 }
 

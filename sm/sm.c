@@ -14,6 +14,7 @@
 #include "sm/modules/csi.h"
 #include "sm/module.h"
 #include "sm/peer.h"
+#include "sm/roster.h"
 #include "sm/registration.h"
 #include "sm/sasl.h"
 #include "sm/session.h"
@@ -358,6 +359,7 @@ static void sm_free(void *state)
 	timer_stop(&sm->stop_timer);
 	if (sm->link != NULL)
 		link_close(&sm->link);
+	rosters_unload(sm);
 	/* The drivers first: their last callbacks find everything here. */
 	sasl_stop(sm);
 	domains_close(sm);

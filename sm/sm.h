@@ -89,6 +89,7 @@ struct sm {
 	struct opening *openings;	 /* sm/session_open.c: by session id */
 	struct peer *peers;		 /* sm/peer.c: instances of c2s */
 	struct task *tasks, *tasks_last; /* sm/task.c: run at end of turn */
+	struct task *leftovers, *leftovers_last; /* the same, before them */
 	size_t task_count;		 /* waiting for a user included */
 	struct work *works;		 /* sm/work.c: not at their ends */
 	struct unacked *in_flight;	 /* sm/management.c */

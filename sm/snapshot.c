@@ -9,6 +9,7 @@
 
 #include "sm/management.h"
 #include "sm/module.h"
+#include "sm/roster.h"
 #include "util/base/crypto.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -32,6 +33,7 @@ void snapshot_write(const struct session *session, struct buf *to)
 	struct stanza *snapshot = stanza_new("snapshot", NS_SNAPSHOT);
 	struct element *root = snapshot->root;
 	struct directed *directed;
+	struct stale *stale;
 	size_t count = 0;
 
 	element_set_attr(root, "resource", jid_resource(session->jid));
@@ -53,6 +55,11 @@ void snapshot_write(const struct session *session, struct buf *to)
 		element_set_attr(element_add(root, "directed", NS_SNAPSHOT),
 				 "jid", directed->jid);
 	}
+	LL_FOREACH(session->stale, stale)
+		element_set_attr(element_add(root, "stale", NS_SNAPSHOT), "jid",
+				 stale->jid);
+	if (session->interested)
+		roster_add_stale(session->user, root);
 	management_write(session, root);
 	for (size_t i = 0; i < session->sm->module_count; i++) {
 		const struct sm_module *module = session->sm->modules[i];
@@ -125,6 +132,24 @@ static void read_directed(struct session *session, const struct element *root)
 	}
 }
 
+static void read_stale(struct session *session, const struct element *root)
+{
+	const struct element *child = element_child(root, "stale", NS_SNAPSHOT);
+
+	for (; child != NULL; child = element_next_same(child)) {
+		const char *jid = element_attr(child, "jid");
+		struct stale *stale;
+		size_t len;
+
+		if (jid == NULL || strlen(jid) > JID_MAX)
+			continue;
+		len = strlen(jid) + 1;
+		stale = mem_alloc(sizeof(*stale) + len);
+		memcpy(stale->jid, jid, len);
+		LL_PREPEND(session->stale, stale);
+	}
+}
+
 int snapshot_read(struct session *session, const char *xml, size_t len)
 {
 	struct stanza *snapshot = snapshot_parse(session->sm, xml, len);
@@ -168,11 +193,17 @@ int snapshot_read(struct session *session, const char *xml, size_t len)
 		if (module->session_restore != NULL)
 			module->session_restore(session, root);
 	}
+	read_stale(session, root);
 	stanza_free(&snapshot);
 	return 0;
 }
 
 void snapshot_send(struct session *session)
+{
+	snapshot_send_with(session, NULL);
+}
+
+void snapshot_send_with(struct session *session, struct work *work)
 {
 	struct stanza *control = sm_control_new("snapshot");
 	struct buf xml = { .len = 0 }, text = { .len = 0 };
@@ -184,7 +215,7 @@ void snapshot_send(struct session *session)
 	element_add_text(control->root, buf_data(&text));
 	buf_free(&xml);
 	buf_free(&text);
-	session_tell(session, control);
+	session_tell_with(session, control, work);
 }
 
 static void snapshot_deferred(struct deferred *deferred)

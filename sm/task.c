@@ -91,13 +91,25 @@ static bool is_stopped(struct task *task)
 
 static void task_to_user(struct task *task)
 {
+	bool saw;
+
 	/* While it waited, the user may have become another's. */
 	if (task->waited && !user_is_ours(task->sm, task->user->jid)) {
-		route_stanza(task->sm, task->stanza, task->origin, task->work);
+		if (task->again)
+			route_leftover(task->sm, task->stanza, task->origin,
+				       task->work);
+		else
+			route_stanza(task->sm, task->stanza, task->origin,
+				     task->work);
 		task->stanza = NULL;
 		return;
 	}
-	if (task->origin != NULL && user_saw(task->user, task->origin)) {
+	saw = task->origin != NULL && user_saw(task->user, task->origin);
+	if (task->again) {
+		message_redeliver(task);
+		return;
+	}
+	if (saw) {
 		task->sm->stats.repeats++;
 		return;
 	}
@@ -130,6 +142,19 @@ static void task_run(struct sm *sm, struct task *task)
 		task_to_user(task);
 }
 
+static struct task *task_take(struct task **first, struct task **last)
+{
+	struct task *task = *first;
+
+	if (task == NULL)
+		return NULL;
+	*first = task->next;
+	if (*first == NULL)
+		*last = NULL;
+	return task;
+}
+
+/* What a session has left is older than what has come since. */
 static void tasks_run(struct deferred *deferred)
 {
 	struct sm *sm = container_of(deferred, struct sm, run_tasks);
@@ -138,10 +163,8 @@ static void tasks_run(struct deferred *deferred)
 	/* Something else may have asked for this turn before the user of a task
 	 * was loaded: without his session he would be taken to be away. */
 	users_run_waiters(sm);
-	while ((task = sm->tasks) != NULL) {
-		sm->tasks = task->next;
-		if (sm->tasks == NULL)
-			sm->tasks_last = NULL;
+	while ((task = task_take(&sm->leftovers, &sm->leftovers_last)) ||
+	       (task = task_take(&sm->tasks, &sm->tasks_last))) {
 		sm->task_count--;
 		task_run(sm, task);
 		task_free(&task);
@@ -163,21 +186,32 @@ static void task_append(struct task **first, struct task **last,
 
 static void task_queue(struct sm *sm, struct task *task)
 {
-	task_append(&sm->tasks, &sm->tasks_last, task);
+	if (task->again)
+		task_append(&sm->leftovers, &sm->leftovers_last, task);
+	else
+		task_append(&sm->tasks, &sm->tasks_last, task);
 	loop_defer(sm->loop, &sm->run_tasks, tasks_run);
+}
+
+static void task_wait(struct user *user, struct task *task)
+{
+	user->waiting_count++;
+	if (task->again)
+		task_append(&user->left, &user->left_last, task);
+	else
+		task_append(&user->waiting, &user->waiting_last, task);
 }
 
 void tasks_resume(struct user *user)
 {
 	struct task *task;
 
-	while ((task = user->waiting) != NULL) {
-		user->waiting = task->next;
+	while ((task = task_take(&user->left, &user->left_last)) ||
+	       (task = task_take(&user->waiting, &user->waiting_last))) {
 		task->waited = true;
 		task->refused = user->state == USER_FAILED;
 		task_queue(user->sm, task);
 	}
-	user->waiting_last = NULL;
 	user->waiting_count = 0;
 }
 
@@ -207,7 +241,11 @@ void task_add(struct sm *sm, struct sm_domain *domain, struct stanza *stanza,
 	task->stanza = stanza;
 	task->from = jid_copy(from);
 	task->to = jid_copy(to);
-	task->origin = mem_strdup(origin);
+	task->again = origin != NULL && *origin == '~';
+	if (task->again)
+		origin++;
+	if (origin != NULL && *origin != '\0')
+		task->origin = mem_strdup(origin);
 	task->work = work_hold(work);
 	sm->task_count++;
 	if (user == NULL) {
@@ -215,12 +253,10 @@ void task_add(struct sm *sm, struct sm_domain *domain, struct stanza *stanza,
 		return;
 	}
 	user_pin(user);
-	if (user->state == USER_LOADING || user->held) {
-		task_append(&user->waiting, &user->waiting_last, task);
-		user->waiting_count++;
-	} else {
+	if (user->state == USER_LOADING || user->held)
+		task_wait(user, task);
+	else
 		task_queue(sm, task);
-	}
 }
 
 static void task_list_free(struct task *tasks)
@@ -238,12 +274,16 @@ void tasks_free(struct sm *sm)
 	struct user *user, *next;
 
 	loop_defer_cancel(sm->loop, &sm->run_tasks);
+	task_list_free(sm->leftovers);
 	task_list_free(sm->tasks);
+	sm->leftovers = sm->leftovers_last = NULL;
 	sm->tasks = sm->tasks_last = NULL;
 	HASH_ITER(hh, sm->users, user, next) {
-		struct task *waiting = user->waiting;
+		struct task *waiting = user->waiting, *left = user->left;
 
 		user->waiting = user->waiting_last = NULL;
+		user->left = user->left_last = NULL;
+		task_list_free(left);
 		task_list_free(waiting);
 	}
 	sm->task_count = 0;

@@ -103,7 +103,7 @@ static void user_free(struct user *user)
 static bool user_is_needed(const struct user *user)
 {
 	return user->pins > 0 || user->sessions != NULL ||
-	       user->waiting != NULL || user->waiters != NULL ||
+	       user->waiting_count > 0 || user->waiters != NULL ||
 	       user->state == USER_LOADING;
 }
 
@@ -237,6 +237,12 @@ void user_fetch(struct user *user)
 		return;
 	user->unfetched = false;
 	user_load(user);
+}
+
+void user_reload(struct user *user)
+{
+	if (user->state == USER_READY && !user->has_account)
+		user_load(user);
 }
 
 void user_settle(struct user *user)
@@ -438,7 +444,7 @@ static bool user_leave(struct user *user, bool wait)
 	/* What is in memory here will not be true any longer. */
 	user->leaving = true;
 	/* They go on from here. */
-	if (user->waiting != NULL)
+	if (user->waiting_count > 0)
 		tasks_resume(user);
 	DL_FOREACH_SAFE(user->sessions, session, next) {
 		if (!session_is_awake(session))

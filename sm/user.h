@@ -35,6 +35,7 @@ struct user {
 	struct session *sessions; /* utlist DL by prev/next, oldest first */
 	size_t session_count;
 	struct task *waiting, *waiting_last; /* while USER_LOADING */
+	struct task *left, *left_last; /* the same, and go before them */
 	size_t waiting_count;
 	struct user_waiter *waiters;	     /* user_need() while loading */
 	bool barred;   /* the account went: that is not remembered */
@@ -61,6 +62,9 @@ struct user *user_get(struct sm *sm, struct sm_domain *domain,
 
 /* Reads what is stored, if that was put off. */
 void user_fetch(struct user *user);
+
+/* Reads it again, of somebody who had no account. */
+void user_reload(struct user *user);
 
 /* It is known who is here: tasks go on. */
 void user_settle(struct user *user);

@@ -28,7 +28,7 @@ SECRET = "link-doc-secret"
 HEADER = ("<stream:stream xmlns='jabber:component:accept' "
           "xmlns:stream='http://etherx.jabber.org/streams' "
           "xmlns:link='urn:chappe:link:0'>")
-ROLES = "sm-", "admin-"
+ROLES = "sm-", "c2s-", "admin-"
 CONFIG = """
 router "router" {{ listen = {{ "unix:{dir}/sock" }} }}
 link "sm-*" {{
@@ -36,6 +36,7 @@ link "sm-*" {{
     names = {{ "example.org" }}
     secret-file = "{dir}/secret"
 }}
+link "c2s-*" {{ kind = c2s  secret-file = "{dir}/secret" }}
 link "admin-*" {{ kind = admin  secret-file = "{dir}/secret" }}
 link "irc.example.org" {{ kind = component  secret-file = "{dir}/secret" }}
 """

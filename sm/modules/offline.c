@@ -294,44 +294,89 @@ static void removed(const struct storage_result *result, void *ctx)
 	user_unpin(user);
 }
 
-static void send_one(struct flood *flood, const struct offline_message *message,
-		     struct work *work)
+/* A stored message as it is read. */
+struct stored {
+	struct stanza *stanza;	      /* NULL: it is not to be sent */
+	const struct element *held;   /* in it; may be NULL */
+	const char *origin;	      /* in it; may be NULL */
+	int64_t stamp;
+};
+
+static struct stored stored_read(struct user *user,
+				 const struct offline_message *message)
 {
-	struct user *user = flood->user;
 	struct sm *sm = user->sm;
-	struct element *held;
-	struct stanza *stanza;
+	struct stored stored = { .stamp = message->stamp };
 
 	if (message->expires != 0 &&
 	    message->expires <= loop_time_us(sm->loop)) {
 		log_info(sm->log, "offline.expired",
 			 LOG_S("user", jid_bare(user->jid)));
-		return;
+		return stored;
 	}
-	stanza = stanza_parse(sm->parser, &stream_ns_client, message->stanza,
-			      message->len, NULL);
-	if (stanza == NULL) {
+	stored.stanza = stanza_parse(sm->parser, &stream_ns_client,
+				     message->stanza, message->len, NULL);
+	if (stored.stanza == NULL) {
 		log_error(sm->log, "offline.corrupt",
 			  LOG_S("user", jid_bare(user->jid)),
 			  LOG_N("id", message->id));
-		return;
+		return stored;
 	}
-	held = element_child(stanza->root, "held", NS_HELD);
+	stored.held = element_child(stored.stanza->root, "held", NS_HELD);
+	if (stored.held != NULL)
+		stored.origin = element_attr(stored.held, "origin");
+	return stored;
+}
+
+/* Both are of the same client, and `a` was sent after `b`. */
+static bool is_after(const struct stored *a, const struct stored *b)
+{
+	const char *slash_a = a->origin != NULL ? strrchr(a->origin, '/') : NULL;
+	const char *slash_b = b->origin != NULL ? strrchr(b->origin, '/') : NULL;
+	uint64_t number_a, number_b;
+
+	return slash_a != NULL && slash_b != NULL &&
+	       slash_a - a->origin == slash_b - b->origin &&
+	       memcmp(a->origin, b->origin,
+		      (size_t)(slash_a - a->origin)) == 0 &&
+	       str_to_u64(slash_a + 1, 0, UINT64_MAX, &number_a) == 0 &&
+	       str_to_u64(slash_b + 1, 0, UINT64_MAX, &number_b) == 0 &&
+	       number_a > number_b;
+}
+
+/* What came back from a client that was gone was stored after what came in the
+ * meantime. */
+static void stored_sort(struct stored *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = i + 1; j < count; j++) {
+			struct stored later = list[i];
+
+			if (!is_after(&list[i], &list[j]))
+				continue;
+			list[i] = list[j];
+			list[j] = later;
+		}
+	}
+}
+
+static void send_one(struct flood *flood, const struct stored *stored,
+		     struct work *work)
+{
+	struct user *user = flood->user;
+	struct sm *sm = user->sm;
+	struct stanza *stanza = stored->stanza;
+
 	/* Its sender may have been blocked since (XEP-0191). */
 	if (blocklist_has_text(user, element_attr(stanza->root, "from"))) {
 		log_debug(sm->log, "offline.blocked",
 			  LOG_S("user", jid_bare(user->jid)));
-	} else if (is_new(flood, held, work)) {
-		const char *origin =
-			held != NULL ? element_attr(held, "origin") : NULL;
-
-		if (held != NULL)
-			element_remove(held);
-		stamp_delay(stanza, user->domain->name, message->stamp);
-		session_deliver(flood->session, stanza, origin, work);
+	} else if (is_new(flood, stored->held, work)) {
+		held_remove(stanza);
+		stamp_delay(stanza, user->domain->name, stored->stamp);
+		session_deliver(flood->session, stanza, stored->origin, work);
 		sm->stats.offline_delivered++;
 	}
-	stanza_free(&stanza);
 }
 
 /* A part of the flood that is in the hands of a c2s, and can be forgotten. */
@@ -354,13 +399,21 @@ static void send_batch(struct flood *flood, const struct storage_result *result)
 	struct user *user = flood->user;
 	struct batch *batch = mem_new(struct batch);
 	struct work *work = work_new_call(user->sm, batch_done, batch);
+	struct stored *stored = mem_calloc(result->count, sizeof(*stored));
 
 	batch->user = user;
 	user_pin(user);
 	for (size_t i = 0; i < result->count; i++) {
-		send_one(flood, &result->messages[i], work);
+		stored[i] = stored_read(user, &result->messages[i]);
 		flood->after = result->messages[i].id;
 	}
+	stored_sort(stored, result->count);
+	for (size_t i = 0; i < result->count; i++) {
+		if (stored[i].stanza != NULL)
+			send_one(flood, &stored[i], work);
+		stanza_free(&stored[i].stanza);
+	}
+	mem_free(stored);
 	batch->upto = flood->after;
 	user->offline_count -= user->offline_count < result->count
 				       ? user->offline_count

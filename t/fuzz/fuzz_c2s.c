@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "c2s/domain.h"
+#include "c2s/flight.h"
 #include "c2s/relay.h"
 #include "c2s/session.h"
 #include "c2s/stream.h"
@@ -535,6 +536,7 @@ static void world_close(struct world *world)
 	require(c2s->streams == NULL);
 	require(c2s->sessions == 0 && c2s->blocked == NULL);
 	c2s_domains_free(c2s);
+	flights_free(c2s);
 	stanza_parser_free(&c2s->parser);
 	stanza_parser_free(&c2s->link_parser);
 	stanza_parser_free(&world->parser);

@@ -117,6 +117,8 @@ void ledger_session_over(struct ledger *ledger, unsigned session, bool clean)
 		return;
 	ledger->sessions[session].over = true;
 	ledger->sessions[session].clean = clean;
+	/* One that crashed has acknowledged less than it got. */
+	ledger->sessions[session].connected = false;
 }
 
 void ledger_session_connected(struct ledger *ledger, unsigned session,
@@ -171,7 +173,10 @@ static bool see(struct ledger *ledger, unsigned session, unsigned number)
 	return true;
 }
 
-/* What a client had for certain must not come to a later session. */
+/* What a client had for certain must not come to a later session. Certain is
+ * what it acknowledged, as it does before it says good-bye: of what it did not
+ * (it crashed, or was cut and forgot) XEP-0198 section 4 lets the server send
+ * all to the next session. */
 static void check_again(struct ledger *ledger, unsigned number,
 			unsigned session)
 {

@@ -41,6 +41,9 @@ static void deliver(struct timer *timer)
 	struct link *link = container_of(timer, struct link, timer);
 	struct reply *reply;
 
+	while (!link->silent && link->token_count > 0)
+		link->handlers.delivered(
+			link, link->tokens[--link->token_count], link->ctx);
 	while ((reply = link->replies) != NULL) {
 		struct envelope envelope = {
 			.at = "c2s-1",
@@ -89,11 +92,22 @@ static const struct {
 	  "<link:mechanism name='PLAIN'/></link:mechanisms>" },
 	{ "<link:response>", success },
 	{ "<link:open ", "<link:opened jid='alice@example.org/phone'/>" },
-	{ "<link:reopen ", "<link:opened jid='alice@example.org/phone'/>" },
 	{ "<link:register ",
 	  "<link:registered><iq xmlns='jabber:client' type='result' id='r1'/>"
 	  "</link:registered>" },
 };
+
+static void answer_reopen(struct link *link, const struct envelope *envelope,
+			  const char *payload)
+{
+	const char *generation = strstr(payload, "generation='");
+	char *text = mem_printf("<link:opened jid='alice@example.org/phone' "
+				"%.*s/>", (int)strcspn(generation + 12, "'") +
+				13, generation);
+
+	say(link, envelope->at, envelope->session, true, text);
+	mem_free(text);
+}
 
 static void answer(struct link *link, const struct envelope *envelope,
 		   const char *payload)
@@ -112,7 +126,9 @@ static void answer(struct link *link, const struct envelope *envelope,
 	}
 	if (link->failure && text == success)
 		text = link->failure;
-	if (text)
+	if (str_starts(payload, "<link:reopen "))
+		answer_reopen(link, envelope, payload);
+	else if (text)
 		say(link, envelope->at, envelope->session, true, text);
 }
 
@@ -121,8 +137,15 @@ enum link_sent link_send(struct link *link, const struct envelope *envelope)
 	const char *at = envelope->at ? envelope->at : "sm-1";
 	char *payload;
 
-	if (!current_epoch(link, at))
+	if (!current_epoch(link, at) ||
+	    (envelope->receiver_epoch &&
+	     !str_equal(current_epoch(link, at), envelope->receiver_epoch)))
 		return LINK_NO_ROUTE;
+	if (envelope->token) {
+		assert_true(link->token_count < 16);
+		link->tokens[link->token_count++] = envelope->token;
+		timer_start(&link->timer, link->loop, 1, deliver);
+	}
 	payload = mem_strndup(envelope->payload, envelope->payload_len);
 	buf_addf(&link->sent, "%s %s %s\n", at,
 		 envelope->origin ? strrchr(envelope->origin, '/') : "-",

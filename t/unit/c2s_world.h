@@ -44,6 +44,9 @@ struct link {
 	unsigned processed;
 	bool congested;
 	bool mute; /* the sm does not answer */
+	bool silent; /* nor acknowledge; the tokens stay here */
+	uint64_t tokens[16];
+	unsigned token_count;
 	const char *failure; /* what the sm says to a log-in; NULL: success */
 	struct timer timer;
 	struct reply *replies;

@@ -14,7 +14,7 @@ SM_WORLD = t/unit/sm_world.c t/unit/sm_world.h $(STORAGE_WORLD) \
 	sm/copies.c sm/iq.c sm/message.c sm/message_rules.c \
 	sm/blocklist.c sm/module.c sm/presence.c \
 	sm/presence_directed.c sm/presence_in.c sm/roster.c sm/roster_iq.c \
-	sm/roster_shared.c sm/roster_sharing.c \
+	sm/roster_shared.c sm/roster_sharing.c sm/roster_sync.c \
 	sm/stamp.c sm/subscribe.c sm/subscription.c $(SM_WORLD_MODULES)
 
 UNIT_TESTS += t/unit/test_subscription

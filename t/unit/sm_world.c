@@ -172,6 +172,21 @@ void management_keep(struct session *session, const struct stanza *stanza,
 	session_deliver(session, stanza, origin, NULL);
 }
 
+void management_store_copies(struct user *user, const char *origin,
+			     struct work *work)
+{
+	(void)user;
+	(void)origin;
+	(void)work;
+}
+
+/* The c2s has it at once. */
+void snapshot_send_with(struct session *session, struct work *work)
+{
+	session_changed(session);
+	(void)work;
+}
+
 /* -- work ------------------------------------------------------------------ */
 
 struct work *work_new_call(struct sm *sm, work_done_cb *done, void *ctx)

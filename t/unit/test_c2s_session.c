@@ -54,7 +54,8 @@ static void test_login(void **state)
 	client_expect(&client, "<iq type='result' id='s1'/>");
 	client_send(&client, AUTH_PLAIN);
 	client_expect(&client, "<unsupported-stanza-type ");
-	sm_expect(&world, "<link:closed reason='unsupported-stanza-type'/>");
+	sm_expect(&world, "<link:closed reason='unsupported-stanza-type' "
+		  "jid='alice@example.org' ticket='T' ");
 	client_expect_closed(&client);
 	assert_int_equal(world.c2s->sessions, 0);
 	client_free(&client);
@@ -203,7 +204,7 @@ static void test_pipelined(void **state)
 	client_expect(&client, "</jid></bind></iq></stream:stream>");
 	sm_expect(&world, "/1 " MESSAGE("1"));
 	sm_expect(&world, "/2 " MESSAGE("2"));
-	sm_expect(&world, "<link:closed reason='closed by the client'/>");
+	sm_expect(&world, "<link:closed reason='closed by the client' jid=");
 	client_expect_closed(&client);
 	client_free(&client);
 	world_stop(&world);
@@ -248,11 +249,18 @@ static void test_sm_restarts(void **state)
 	client_login(&world, &client);
 	world_say(&world, "sm-1", true,
 		  "<link:snapshot>U05BUA==</link:snapshot>");
+	world.link->silent = true;
 	client_send(&client, MESSAGE("1") MESSAGE("2"));
 	sm_expect(&world, "/2 " MESSAGE("2"));
 	world_sm(&world, NULL, NULL);
 	client_send(&client, MESSAGE("3"));
+	world_run_for(world.loop, 20);
+	/* Not before it is known what the old one had not taken. */
+	world_sm(&world, "sm-1", "0000000000000002");
+	world_run_for(world.loop, 1100);
+	assert_null(strstr(buf_data(&world.link->sent), "<link:reopen"));
 	for (int i = 2; i > 0; i--) {
+		back.token = world.link->tokens[i - 1];
 		snprintf(origin, sizeof(origin), "%s/%d", world.link->session,
 			 i);
 		back.origin = origin;
@@ -262,9 +270,9 @@ static void test_sm_restarts(void **state)
 		world.link->handlers.undelivered(world.link, &back, "gone",
 						 world.link->ctx);
 	}
-	world_run_for(world.loop, 50);
+	world.link->token_count = 0;
+	world.link->silent = false;
 	client_send(&client, MESSAGE("4"));
-	world_sm(&world, "sm-1", "0000000000000002");
 	sm_expect(&world, "sm-1 - <link:reopen jid='alice@example.org' "
 			  "ticket='T' address='127.0.0.1' tls='TLSv1.3' "
 			  "resource='phone' done='0' generation='1'>"
@@ -406,7 +414,7 @@ static void test_never_reads(void **state)
 	}
 	assert_int_equal(world.c2s->sessions, 0);
 	sm_expect(&world, "<link:closed reason='the client does not read' "
-		  "cut='true'/>");
+		  "cut='true' jid=");
 	/* What it did not get goes back. */
 	sm_expect(&world, "<link:returned><message>x");
 	mem_free(stanza);
@@ -554,7 +562,7 @@ static void test_stop(void **state)
 	client_expect(&client, "</stream:stream>");
 	client_expect(&fresh, "<system-shutdown ");
 	sm_expect(&world, "<link:closed reason='system-shutdown' "
-		  "cut='true'/>");
+		  "cut='true' jid=");
 	client_expect_closed(&client);
 	client_expect_closed(&fresh);
 	world_run_for(world.loop, 20);

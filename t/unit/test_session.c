@@ -282,6 +282,8 @@ static void test_lost(void **state)
 	assert_string_equal(sent->session, A);
 	assert_non_null(strstr(sent->xml, "origin='" A "/7'"));
 	assert_non_null(strstr(sent->xml, "keep me"));
+	/* Acknowledged when the c2s has it again. */
+	core_expect_no(&core, "<link:opened");
 	assert_int_equal(core.received, core.processed);
 }
 

@@ -65,6 +65,7 @@ static unsigned stream_of(const struct envelope *envelope)
 struct link_item *link_item_new(const struct envelope *envelope)
 {
 	size_t size = text_size(envelope->at) + text_size(envelope->to) +
+		      text_size(envelope->receiver_epoch) +
 		      text_size(envelope->session) +
 		      text_size(envelope->origin) +
 		      text_size(envelope->trust) +
@@ -77,6 +78,8 @@ struct link_item *link_item_new(const struct envelope *envelope)
 	item->pinned = envelope->at != NULL;
 	item->stream = stream_of(envelope);
 	item->envelope.at = text_put(&to, envelope->at);
+	item->envelope.receiver_epoch =
+		text_put(&to, envelope->receiver_epoch);
 	item->envelope.to = text_put(&to, envelope->to);
 	item->envelope.session = text_put(&to, envelope->session);
 	item->envelope.origin = text_put(&to, envelope->origin);
