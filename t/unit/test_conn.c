@@ -405,6 +405,8 @@ static void test_pause(void **state)
 	world_connect(&w);
 	conn_set_high_water(w.here.conn, 100000);
 	conn_write(w.here.conn, block, BIG);
+	for (int i = 0; i < 400 && w.there[0].got.len == 0; i++)
+		world_run_for(w.loop, 50);
 	world_run_for(w.loop, 50);
 	before = w.there[0].got.len;
 	assert_in_range(before, 1, 65536);
@@ -413,7 +415,8 @@ static void test_pause(void **state)
 	conn_resume(w.there[0].conn);
 	conn_resume(w.there[0].conn);
 	assert_int_equal(w.there[0].got.len, before);
-	world_run_for(w.loop, 50);
+	for (int i = 0; i < 400 && w.there[0].got.len == before; i++)
+		world_run_for(w.loop, 50);
 	assert_true(w.there[0].got.len > before);
 	assert_int_equal(w.here.drained, 0);
 	w.there[0].on_data = NULL;
