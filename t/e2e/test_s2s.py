@@ -104,6 +104,11 @@ def rows(server, domain="b.example"):
     return {row["direction"]: row for row in server.rows(domain)}
 
 
+def is_settled(server):
+    """Its peers have acknowledged all that it wrote."""
+    return all(str(row.get("unacked") or 0) == "0" for row in server.rows())
+
+
 def bounced(wire, to, seconds=20):
     """The error that a message to there brings: condition and text."""
     wire.message(to, "are you there?")
@@ -353,6 +358,10 @@ def test_two_instances(world):
         chat(a, b)
     carried = {instance: a.log(instance).count("direction=out")
                for instance in ("s2s-1", "s2s-2")}
+    # What the killed one had not acknowledged would come once more: between
+    # servers nothing tells a repeat on a new stream.
+    wait_for(lambda: all(is_settled(server) for server in [a, *others[:3]]),
+             10, "acknowledgements")
     a.kill("s2s-1")
     for b in others[3:]:
         b.start()
