@@ -80,6 +80,11 @@ const struct storage_options *db_storage_options(const struct db *db,
 /* That section opened, once; NULL after a complaint. */
 struct storage *db_store(struct db *db, const char *domain);
 
+/* The same database once more: what is read there does not wait for what is
+ * being written to that of db_store(), and does not see it before it is done.
+ * After db_store() has given the other; NULL after a complaint. */
+struct storage *db_reader(struct db *db, const char *domain);
+
 /* Those sections, each once: for each, until it returns not 0. Gives that. */
 typedef int db_storage_cb(struct db *db, const char *title,
 			  const struct storage_options *options,

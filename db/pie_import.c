@@ -5,6 +5,9 @@
  * memory before, and what an import left that was interrupted is replaced by
  * the next. An account that is there is compared: the same is fine, anything
  * else is a conflict, and nothing of it is changed.
+ *
+ * Whether somebody is there is asked of a second connection: on the one that
+ * stores, each answer would wait for a commit of those before.
  */
 #include "db/pie.h"
 
@@ -29,11 +32,13 @@ struct import {
 				    NULL: it is passed over */
 	bool keeps_accounts;	 /* that domain, in its storage */
 	struct storage *storage; /* of that domain */
+	struct storage *reader;	 /* the same, for what is there */
 	struct pie_user *user;	 /* the current one */
 	bool answered;		 /* whether somebody is there */
 	bool is_there, has_account;
 	struct account account; /* that is there */
-	size_t storing;		/* users */
+	struct storing *users;	/* that are being stored */
+	size_t storing;		/* how many */
 	bool unavailable;
 	struct stanza_parser *parser;
 };
@@ -44,6 +49,7 @@ struct storing {
 	struct pie_user *user;
 	bool keeps_accounts;
 	struct derivation derivation;
+	struct storing *prev, *next;
 };
 
 /* -- the end of a user ------------------------------------------------------ */
@@ -63,6 +69,7 @@ static void storing_end(struct storing *storing, const char *done,
 	struct import *import = storing->import;
 
 	count_user(import, storing->user, done, why);
+	DL_DELETE(import->users, storing);
 	import->storing--;
 	pie_user_free(&storing->user);
 	mem_free(storing);
@@ -167,6 +174,7 @@ static void store_user(struct import *import, struct pie_user *user)
 	storing->import = import;
 	storing->user = user;
 	storing->keeps_accounts = import->keeps_accounts;
+	DL_APPEND(import->users, storing);
 	import->storing++;
 	pie_put_items(user);
 	user->owner = storing;
@@ -230,7 +238,7 @@ static int sum_of_storage(struct import *import, const struct pie_user *user,
 
 	/* What is written for this counts nowhere. */
 	import->db->report = there->report;
-	owner = pie_owner_new(import->db, user->storage, import->parser,
+	owner = pie_owner_new(import->db, import->reader, import->parser,
 			      user->jid);
 	db_wait(import->db, owner_is_done, owner);
 	there->compare = true;
@@ -367,14 +375,28 @@ static bool has_room(void *ctx)
 	return import->storing < USERS_MAX && stats.pending < RECORDS_MAX;
 }
 
+/* Nobody of that name is on the way, as when a file has somebody twice. */
+static bool is_settled(void *ctx)
+{
+	const struct import *import = ctx;
+	const struct storing *storing;
+
+	DL_FOREACH(import->users, storing) {
+		if (str_equal(storing->user->jid, import->user->jid))
+			return false;
+	}
+	return true;
+}
+
 /* Whether the user is to be compared or to be added. */
 static void look(struct import *import, struct pie_user *user)
 {
 	struct db *db = import->db;
 
 	import->answered = false;
-	storage_load(user->storage, user->jid, got_load, import);
-	storage_account_get(user->storage, user->jid, got_account, import);
+	db_wait(db, is_settled, import);
+	storage_load(import->reader, user->jid, got_load, import);
+	storage_account_get(import->reader, user->jid, got_account, import);
 	db_wait(db, has_answer, import);
 	user->compare = import->is_there;
 	if (user->compare || !import->keeps_accounts || db->dry_run)
@@ -400,8 +422,9 @@ static void host(const char *jid, void *ctx)
 				      str_equal(domain, import->db->domain))) {
 		import->domain = mem_strdup(domain);
 		import->storage = db_store(import->db, domain);
+		import->reader = db_reader(import->db, domain);
 		import->keeps_accounts = db_keeps_accounts(import->db, domain);
-		import->unavailable |= import->storage == NULL;
+		import->unavailable |= import->reader == NULL;
 	}
 	mem_free(domain);
 }

@@ -11,6 +11,7 @@
 struct store {
 	char *title;
 	struct storage *storage;
+	struct storage *reader; /* NULL: not needed so far */
 	struct store *next;
 };
 
@@ -38,15 +39,21 @@ const struct storage_options *db_storage_options(const struct db *db,
 	return storage;
 }
 
+static struct storage *open_section(struct db *db,
+				    const struct storage_options *options,
+				    struct error *err)
+{
+	return storage_open(db->loop, &db->log, options->driver,
+			    options->connection, db->sm->driver_dir, err);
+}
+
 static struct store *open_store(struct db *db, const char *title,
 				const struct storage_options *options,
 				struct error *err)
 {
 	struct store *store = mem_new(struct store);
 
-	store->storage = storage_open(db->loop, &db->log, options->driver,
-				      options->connection,
-				      db->sm->driver_dir, err);
+	store->storage = open_section(db, options, err);
 	if (store->storage == NULL) {
 		mem_free(store);
 		return NULL;
@@ -81,6 +88,27 @@ struct storage *db_store(struct db *db, const char *domain)
 	if (store == NULL)
 		db_complain("storage \"%s\": %s", title, err.text);
 	return store != NULL ? store->storage : NULL;
+}
+
+struct storage *db_reader(struct db *db, const char *domain)
+{
+	const struct storage_options *options;
+	struct store *store;
+	struct error err;
+	const char *title;
+
+	options = db_storage_options(db, domain, &title, &err);
+	LL_FOREACH(db->stores, store) {
+		if (options != NULL && str_equal(store->title, title))
+			break;
+	}
+	if (store == NULL)
+		return NULL;
+	if (store->reader == NULL)
+		store->reader = open_section(db, options, &err);
+	if (store->reader == NULL)
+		db_complain("storage \"%s\": %s", title, err.text);
+	return store->reader;
 }
 
 static int visit(struct db *db, const char *title,
@@ -163,6 +191,7 @@ void db_stores_close(struct db *db)
 	struct store *store, *next;
 
 	LL_FOREACH_SAFE(db->stores, store, next) {
+		storage_close(&store->reader);
 		storage_close(&store->storage);
 		mem_free(store->title);
 		mem_free(store);
