@@ -36,8 +36,11 @@ static int read_version(const char *title,
 {
 	struct error err;
 
-	if (admin->version(options->connection, version, &err) == 0)
+	if (admin->version(options->connection, version, &err) == 0) {
+		if (*version < 0)
+			*version = 0; /* no tables: all of it is missing */
 		return DB_OK;
+	}
 	db_complain("storage \"%s\": %s", title, err.text);
 	return DB_UNAVAILABLE;
 }
@@ -131,9 +134,8 @@ static int check(struct db *db, const char *title,
 	if (version > schema_version)
 		return refuse_newer(title, version);
 	if (version < schema_version) {
-		db_complain("storage \"%s\": the database has schema %d, this "
-			    "program works with %d: chappectl db migrate "
-			    "brings it there", title, version, schema_version);
+		db_complain("storage \"%s\": " SCHEMA_OLD_TEXT, title, version,
+			    schema_version);
 		return DB_FAILED;
 	}
 	if (admin->check(options->connection, found, &checking, &err) < 0) {

@@ -244,10 +244,15 @@ static struct sm_storage *storage_section_open(struct sm *sm,
 	section = mem_new(struct sm_storage);
 	section->storage = storage_open(sm->loop, sm->log, options->driver,
 					options->connection, dir, err);
-	if (section->storage == NULL) {
-		mem_free(section);
-		error_prefix(err, "storage \"%s\"", title);
-		return NULL;
+	if (section->storage == NULL)
+		goto failed;
+	/* Who gets users and cannot load them is worse than none; and once it
+	 * runs it may not wait for a database. */
+	if (sm->link == NULL &&
+	    storage_check_schema(section->storage, options->connection,
+				 err) < 0) {
+		storage_close(&section->storage);
+		goto failed;
 	}
 	section->title = mem_strdup(title);
 	section->driver = mem_strdup(options->driver);
@@ -255,6 +260,10 @@ static struct sm_storage *storage_section_open(struct sm *sm,
 	HASH_ADD_KEYPTR(hh, sm->storages, section->title,
 			strlen(section->title), section);
 	return section;
+failed:
+	mem_free(section);
+	error_prefix(err, "storage \"%s\"", title);
+	return NULL;
 }
 
 /* Closes the stores that no domain uses. */

@@ -122,7 +122,7 @@ static int version_of(PGconn *pg, int *version, struct error *err)
 {
 	int64_t ours = 0, number = -1;
 
-	*version = 0;
+	*version = -1;
 	if (query(pg, "SELECT count(*) FROM information_schema.tables"
 		      " WHERE table_name = 'chappe_schema'"
 		      " AND table_schema = ANY (current_schemas(false))",
@@ -145,7 +145,7 @@ static int admin_version(const char *connection, int *version,
 	PGconn *pg = connect_to(connection, err);
 	int result;
 
-	*version = 0;
+	*version = -1;
 	if (pg == NULL)
 		return -1;
 	result = version_of(pg, version, err);
@@ -177,7 +177,7 @@ static int admin_migrate(const char *connection, struct error *err)
 
 	if (pg == NULL)
 		return -1;
-	result = pg_schema_start(&schema, pg);
+	result = pg_schema_start(&schema, pg, true);
 	while (result == 0 && schema.step != PG_SCHEMA_DONE) {
 		if (take_results(&schema, pg, err) < 0)
 			break;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A batch is one pipeline: BEGIN, SET LOCAL statement_timeout, the statements
- * of many jobs, sync, COMMIT, sync. The first sync stops what follows an
+ * A batch is one pipeline: BEGIN, two SET LOCAL (the time-out and the path of
+ * schemas), the statements of many jobs, sync, COMMIT, sync. The first sync stops what follows an
  * error; the COMMIT behind it ends the transaction in any case. No state stays
- * in the session, so a pooler may give every transaction to another one.
+ * in the session, so a pooler may give every transaction to another one; what
+ * somebody else left in that is overridden, or the connection is made again.
  *
  * When a job fails, the transaction comes to nothing and the others must not
  * suffer: those before it are run again, then it is the first of its batch,
@@ -16,8 +17,10 @@
 #include "storage/postgres_conn.h"
 #include "util/base/str.h"
 
+#define PREAMBLE 3 /* statements before those of the jobs */
 #define BATCH_BYTES ((size_t)4 << 20)
 #define FAILING_MAX 16 /* jobs of a batch after one that failed */
+#define SESSIONS_MAX 2 /* connections that a job may hold to be spoilt */
 #define PAUSE_MS 5     /* after the first conflict; it doubles */
 #define CONFLICTS_MAX 8
 
@@ -87,6 +90,17 @@ static bool sqlstate_is(const char *sqlstate, const char *const *among)
 			return true;
 	}
 	return false;
+}
+
+/* Not the statement's fault, but perhaps that of a session that somebody else
+ * has used: with another role, or without the tables in sight. */
+static bool is_session(const char *sqlstate)
+{
+	static const char *const among[] = {
+		"42501", "42P01", "3F000", "28", NULL
+	};
+
+	return sqlstate_is(sqlstate, among);
 }
 
 /* Another transaction was in the way; the same work can succeed next time. */
@@ -179,6 +193,12 @@ static void batch_failed(struct pg_conn *conn)
 		pg_batch_back(conn);
 		return;
 	}
+	if (is_session(progress->sqlstate) && job->losses < SESSIONS_MAX) {
+		job->losses++;
+		pg_batch_back(conn);
+		pg_conn_lost(conn, progress->reason);
+		return;
+	}
 	DL_DELETE(conn->flight, job);
 	conn->flight_count--;
 	pg_batch_back(conn);
@@ -208,7 +228,7 @@ static void note_failure(struct pg_progress *progress, const PGresult *result)
 		return;
 	progress->failed = true;
 	progress->failed_in_job = progress->job != NULL &&
-				  progress->statement >= 2;
+				  progress->statement >= PREAMBLE;
 	progress->failed_at = progress->job_number;
 	str_copy(progress->sqlstate, sizeof(progress->sqlstate),
 		 sqlstate != NULL ? sqlstate : "08000");
@@ -220,7 +240,7 @@ static void statement_ended(struct pg_progress *progress)
 {
 	struct pg_job *job = progress->job;
 
-	if (progress->statement++ < 2 || job == NULL)
+	if (progress->statement++ < PREAMBLE || job == NULL)
 		return;
 	if (++progress->job_statement < pg_op_count(job))
 		return;
@@ -235,7 +255,7 @@ static void statement_worked(struct pg_progress *progress,
 	if (progress->syncs > 0)
 		progress->committed = strcmp(PQcmdStatus((PGresult *)result),
 					     "COMMIT") == 0;
-	else if (progress->statement >= 2 && progress->job != NULL)
+	else if (progress->statement >= PREAMBLE && progress->job != NULL)
 		pg_op_result(progress->job, progress->job_statement, result);
 }
 
@@ -292,7 +312,8 @@ static int send_batch(struct pg_conn *conn)
 	struct pg_job *job;
 
 	if (send_text(pg, "BEGIN") < 0 ||
-	    send_text(pg, conn->store->set_timeout) < 0)
+	    send_text(pg, conn->store->set_timeout) < 0 ||
+	    send_text(pg, PG_SCHEMA_PATH) < 0)
 		return -1;
 	DL_FOREACH(conn->flight, job) {
 		if (pg_op_send(conn->store->statements, pg, job) < 0)

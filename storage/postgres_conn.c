@@ -212,7 +212,7 @@ static int conn_check(struct pg_conn *conn, struct error *err)
 				  WATCH_READ, came, conn, err);
 	if (conn->watch == NULL)
 		return -1;
-	if (pg_schema_start(&conn->schema, conn->pg) < 0)
+	if (pg_schema_start(&conn->schema, conn->pg, false) < 0)
 		return error_set(err, "%s", PQerrorMessage(conn->pg));
 	return 0;
 }

@@ -22,7 +22,7 @@ enum pg_state {
 
 /* Where in a batch the server is, and what went wrong there first. */
 struct pg_progress {
-	unsigned statement; /* 0 BEGIN, 1 SET LOCAL, then those of the jobs */
+	unsigned statement; /* BEGIN, two SET LOCAL, then those of the jobs */
 	unsigned syncs;
 	struct pg_job *job;
 	unsigned job_statement;

@@ -5,6 +5,10 @@
  * start together one does the work, and the others find it done. Behind a
  * pooler a lock of the session could stay with a stranger; this one goes with
  * the transaction.
+ *
+ * Such a pooler also hands out sessions as the stranger before left them. What
+ * can be mended is mended at the start; and as the next transaction may be in
+ * yet another session, each of them says itself where its tables are.
  */
 #include "storage/postgres_schema.h"
 
@@ -16,6 +20,8 @@
 
 /* "chappe" as a number. */
 #define LOCK_KEY "109267186610277"
+
+#define HERE PG_SCHEMA_PATH ";"
 
 static int send_query(struct pg_schema *schema, PGconn *pg,
 		      enum pg_schema_step step, const char *sql)
@@ -29,15 +35,23 @@ static int send_query(struct pg_schema *schema, PGconn *pg,
 static int look(struct pg_schema *schema, PGconn *pg)
 {
 	return send_query(schema, pg, PG_SCHEMA_LOOK,
-			  "SELECT count(*) FROM information_schema.tables"
+			  HERE "SELECT count(*) FROM information_schema.tables"
 			  " WHERE table_name = 'chappe_schema'"
 			  " AND table_schema = ANY (current_schemas(false))");
 }
 
-int pg_schema_start(struct pg_schema *schema, PGconn *pg)
+/* A session of one's own has nothing of this; that costs one round trip. The
+ * encoding is the pooler's business, which keeps it for each client. */
+int pg_schema_start(struct pg_schema *schema, PGconn *pg, bool upgrade)
 {
-	*schema = (struct pg_schema){ 0 };
-	return look(schema, pg);
+	*schema = (struct pg_schema){ .upgrade = upgrade };
+	return send_query(schema, pg, PG_SCHEMA_CLEAN,
+			  "ROLLBACK; RESET SESSION AUTHORIZATION; RESET ROLE;"
+			  "RESET search_path;"
+			  "RESET default_transaction_read_only;"
+			  "RESET default_transaction_isolation;"
+			  "RESET synchronous_commit;"
+			  "RESET statement_timeout; RESET lock_timeout");
 }
 
 static int migrate(struct pg_schema *schema, PGconn *pg)
@@ -58,7 +72,7 @@ static int decide(struct pg_schema *schema, PGconn *pg)
 {
 	if (schema->version < schema_version && !schema->locked)
 		return send_query(schema, pg, PG_SCHEMA_LOCK,
-				  "BEGIN ISOLATION LEVEL READ COMMITTED;"
+				  "BEGIN ISOLATION LEVEL READ COMMITTED;" HERE
 				  "SELECT pg_advisory_xact_lock(" LOCK_KEY
 				  ")");
 	if (schema->version < schema_version)
@@ -75,10 +89,12 @@ static int decide(struct pg_schema *schema, PGconn *pg)
 int pg_schema_next(struct pg_schema *schema, PGconn *pg)
 {
 	switch (schema->step) {
+	case PG_SCHEMA_CLEAN:
+		return look(schema, pg);
 	case PG_SCHEMA_LOOK:
-		if (schema->version < 0)
+		if (schema->found)
 			return send_query(schema, pg, PG_SCHEMA_VERSION,
-					  "SELECT version FROM chappe_schema");
+					  HERE "SELECT version FROM chappe_schema");
 		return decide(schema, pg);
 	case PG_SCHEMA_VERSION:
 		return decide(schema, pg);
@@ -103,6 +119,9 @@ static int check_version(struct pg_schema *schema, const PGresult *result,
 	    str_to_i64(PQgetvalue(result, 0, 0), 0, INT32_MAX, &version) < 0)
 		return error_set(err, "the table chappe_schema has no version");
 	schema->version = (int)version;
+	if (version < schema_version && !schema->upgrade)
+		return error_set(err, SCHEMA_OLD_TEXT, schema->version,
+				 schema_version);
 	if (version <= schema_version)
 		return 0;
 	return error_set(err, "the database has schema %d, this program knows "
@@ -115,15 +134,21 @@ int pg_schema_result(struct pg_schema *schema, const PGresult *result,
 {
 	ExecStatusType status = PQresultStatus(result);
 
+	/* What an engine does not know there, it does not need reset. */
+	if (schema->step == PG_SCHEMA_CLEAN)
+		return 0;
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
 		return error_set(err, "%s",
 				 PQresultErrorField(result,
 						    PG_DIAG_MESSAGE_PRIMARY)
 				 ?: PQresultErrorMessage(result));
-	if (schema->step == PG_SCHEMA_LOOK)
-		/* -1: there is one, to be asked for. */
-		schema->version = PQgetvalue(result, 0, 0)[0] == '0' ? 0 : -1;
-	else if (schema->step == PG_SCHEMA_VERSION)
+	if (status != PGRES_TUPLES_OK)
+		return 0;
+	if (schema->step == PG_SCHEMA_LOOK) {
+		schema->version = 0;
+		schema->found = PQgetvalue(result, 0, 0)[0] != '0';
+	} else if (schema->step == PG_SCHEMA_VERSION) {
 		return check_version(schema, result, err);
+	}
 	return 0;
 }

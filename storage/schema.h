@@ -17,4 +17,10 @@ struct schema_migration {
 extern const struct schema_migration schema_migrations[];
 extern const int schema_version; /* how many there are */
 
+/* Of an old database, that only an operator brings up to date: its version,
+ * and that of the program. */
+#define SCHEMA_OLD_TEXT                                                    \
+	"the database has schema %d, this program works with %d: "         \
+	"chappectl db migrate brings it there"
+
 #endif

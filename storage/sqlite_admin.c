@@ -115,7 +115,7 @@ static int version_of(sqlite3 *db, const char *path, int *version,
 {
 	int64_t tables = 0, ours = 0, number = -1;
 
-	*version = 0;
+	*version = -1;
 	if (query(db, path, "SELECT count(*) FROM sqlite_master", take_number,
 		  &tables, err) < 0 ||
 	    query(db, path, "SELECT count(*) FROM sqlite_master"
@@ -142,7 +142,7 @@ static int admin_version(const char *connection, int *version,
 	sqlite3 *db;
 	int result;
 
-	*version = 0;
+	*version = -1;
 	if (access(connection, F_OK) < 0 && errno == ENOENT)
 		return 0;
 	if (open_file(connection, &db, err) < 0)
@@ -155,7 +155,10 @@ static int admin_version(const char *connection, int *version,
 /* Opening for work does it. */
 static int admin_migrate(const char *connection, struct error *err)
 {
-	struct sqlite_db db = { .path = mem_strdup(connection) };
+	struct sqlite_db db = {
+		.path = mem_strdup(connection),
+		.upgrade = true,
+	};
 	int result = sqlite_db_open(&db);
 
 	if (result < 0)

@@ -210,7 +210,8 @@ static int query_number(struct sqlite_db *db, const char *sql, int missing,
 	return row < 0 ? -1 : 0;
 }
 
-/* 0 for an empty file. Refuses what is not ours or is from the future. */
+/* 0 for an empty file. Refuses what is not ours or is from the future, and
+ * what is old unless that is to be changed. */
 static int read_version(struct sqlite_db *db, int *version)
 {
 	int tables, ours;
@@ -234,6 +235,12 @@ static int read_version(struct sqlite_db *db, int *version)
 			 "the database has schema %d, this program knows "
 			 "schemas up to %d: a newer chappe is needed (%s)",
 			 *version, schema_version, db->path);
+		return -1;
+	}
+	if (*version < schema_version && !db->upgrade) {
+		snprintf(db->reason, sizeof(db->reason),
+			 SCHEMA_OLD_TEXT " (%s)", *version, schema_version,
+			 db->path);
 		return -1;
 	}
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One connection to an SQLite file, with its schema brought up to date and
- * its statements prepared. Lives in the thread of the store: nothing here
+ * One connection to an SQLite file, with the schema that this program
+ * knows and its statements prepared. Lives in the thread of the store: nothing here
  * touches the loop or the log; what goes wrong is kept as a sentence.
  */
 #ifndef STORAGE_SQLITE_DB_H
@@ -16,6 +16,7 @@ struct sqlite_db {
 	char *path;
 	sqlite3 *db; /* NULL while it cannot be used */
 	sqlite3_stmt *statements[SQL_STATEMENT_COUNT];
+	bool upgrade;	/* tables of an older version are brought up to date */
 	bool seen;	/* was open once: a file that has gone is an accident
 			   since then, not a fresh start */
 	bool impatient; /* the last one to wait for the lock waited in vain */
@@ -25,7 +26,7 @@ struct sqlite_db {
 };
 
 /* Opens the file, creating it (mode 0600, its directory must be there) unless
- * it was open before; brings the schema up to date. -1 with the reason when
+ * it was open before; makes the tables in an empty one. -1 with the reason when
  * any of that is impossible now. */
 int sqlite_db_open(struct sqlite_db *db);
 void sqlite_db_close(struct sqlite_db *db);

@@ -13,6 +13,7 @@
 
 #include "storage/driver.h"
 #include "storage/drivers.h"
+#include "storage/schema.h"
 #include "util/base/mem.h"
 #include "util/base/table.h"
 #include "util/net/timer.h"
@@ -85,6 +86,21 @@ failed:
 	driver_unload(&storage->loaded);
 	mem_free(storage);
 	return NULL;
+}
+
+int storage_check_schema(const struct storage *storage,
+			 const char *connection, struct error *err)
+{
+	const struct storage_admin *admin = storage->driver->admin;
+	struct error unable;
+	int version;
+
+	if (admin == NULL ||
+	    admin->version(connection != NULL ? connection : "", &version,
+			   &unable) < 0 ||
+	    version < 0 || version >= schema_version)
+		return 0;
+	return error_set(err, SCHEMA_OLD_TEXT, version, schema_version);
 }
 
 static void request_free(struct storage_request *request)

@@ -124,6 +124,13 @@ struct storage *storage_open(struct loop *loop, struct log *log,
 			     const char *driver, const char *connection,
 			     const char *driver_dir, struct error *err);
 
+/* For the start of a process: -1 with a sentence when the database has tables
+ * of an older version, which only `chappectl db migrate` changes, as other
+ * processes may be using them. Blocks, for as long as connecting and two short
+ * queries take. 0 also when the database cannot be asked now. */
+int storage_check_schema(const struct storage *storage,
+			 const char *connection, struct error *err);
+
 /* Finishes the writes that were requested (blocking), answers what is
  * outstanding, frees. What a callback requests meanwhile ends CANCELLED. Not
  * from a callback of the same storage. NULL inside is allowed. */

@@ -22,7 +22,7 @@ typedef int storage_row_cb(size_t count, const char *const *names,
 			   const char *const *values, void *ctx);
 
 struct storage_admin {
-	/* The version of the schema, 0 for a database without tables, which
+	/* The version of the schema, -1 for a database without tables, which
 	 * may be newer than what this program knows (storage/schema.h). -1
 	 * when it cannot be asked or is somebody else's. */
 	int (*version)(const char *connection, int *version,

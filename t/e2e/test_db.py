@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from chappe import BUILD, PASSWORD, Chappe
+from chappe import BUILD, PASSWORD, SOURCE, Chappe
 from postgres import Postgres
 from wire import CLIENT, ROSTER, SASL, Wire
 
@@ -456,6 +456,38 @@ def test_migrate(stopped, kind, request):
     assert "is in order" in stopped.ctl("db", "check").stdout
     stopped.start()
     stopped.add_user("alice")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_an_sm_leaves_old_tables_alone(stopped, kind, request):
+    """Others may use them: it does not start, and says what to do."""
+    if kind == "postgres":
+        postgres = request.getfixturevalue("database")
+        use_postgres(stopped, postgres)
+    stopped.start()
+    stopped.add_user("alice")
+    stopped.stop()
+    version = len(list((SOURCE / "storage/schema").glob("0*.sql")))
+
+    def set_version(number):
+        statement = f"UPDATE chappe_schema SET version = {number}"
+        if kind == "postgres":
+            postgres.ours(statement)
+        else:
+            sqlite(stopped, statement)
+
+    set_version(0)
+    started = subprocess.run(
+        [BUILD / "chappe-sm", "-c", stopped.conf_path],
+        capture_output=True, text=True, timeout=30, check=False,
+        env=stopped.environment())
+    assert started.returncode == 1
+    assert "has schema 0" in started.stderr
+    assert "chappectl db migrate" in started.stderr
+    set_version(version)
+    stopped.start()
+    with Wire(stopped, 10) as wire:
+        wire.login("alice")
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])

@@ -246,9 +246,11 @@ def test_wrong_password(stopped, database):
     configure(chappe, database.conninfo(password="another"))
     chappe.write_conf()
     chappe.start_role("sm")
+    # Before that it is c2s that finds no sm, for which log-ins fail as well.
+    wait_for(lambda: "password authentication failed" in chappe.log("sm-1"),
+             15, "the sm says why")
     chappe.wait_ready()
     assert log_in(chappe) == "temporary-auth-failure"
-    assert "password authentication failed" in chappe.log("sm-1")
     database.sql("ALTER ROLE chappe PASSWORD 'another'")
     try:
         wait_for(lambda: log_in(chappe) == "success", 20, "log-ins work")
@@ -326,6 +328,46 @@ def test_pgbouncer(stopped, database):
         assert database.sql("SELECT count(*) FROM pg_stat_activity WHERE "
                             "usename = 'chappe'") <= "2"
         chappe.stop()
+
+
+def test_spoilt_sessions_of_a_pooler(stopped, database):
+    """Somebody else leaves the sessions that a pooler hands out in a state
+    that breaks every statement, or leads it to other tables."""
+    database.ours("CREATE SCHEMA evil")
+    with Pgbouncer(database, pool=2, reset=False) as pooler:
+        chappe = begin(stopped, pooler.conninfo(connections=2, timeout=2))
+        database.ours("; ".join(
+            f"CREATE TABLE evil.{table} (LIKE public.{table} INCLUDING ALL)"
+            for table in database.ours(
+                "SELECT string_agg(tablename, ' ') FROM pg_tables "
+                "WHERE schemaname = 'public'").split()))
+        database.sql("CREATE ROLE nobody_here; GRANT nobody_here TO chappe")
+        try:
+            for number, spoil in enumerate((
+                    "SET search_path = evil", "SET search_path = nowhere",
+                    "SET default_transaction_read_only = on",
+                    "SET ROLE nobody_here", "SET statement_timeout = 1")):
+                pooler.spoil(spoil)
+                wait_for(lambda: log_in(chappe) == "success", 20,
+                         f"a log-in after {spoil}")
+                pooler.spoil(spoil)
+                name = f"user{number}"
+                wait_for(lambda: chappe.ctl(
+                    "user", "add", f"{name}@localhost", "--password-stdin",
+                    stdin="secret\n", check=False).returncode == 0, 20,
+                    f"an account after {spoil}")
+                # A new sm looks for the tables through such a session.
+                pooler.spoil(spoil)
+                chappe.restart_role("sm")
+                chappe.wait_ready()
+                wait_for(lambda: log_in(chappe) == "success", 20,
+                         f"a log-in at a start after {spoil}")
+        finally:
+            chappe.stop()
+            database.sql("DROP OWNED BY nobody_here; DROP ROLE nobody_here")
+        assert database.ours("SELECT count(*) FROM evil.account") == "0"
+        assert database.ours("SELECT count(*) FROM public.account") == "7"
+    database.ours("DROP SCHEMA evil CASCADE")
 
 
 class Cutter:

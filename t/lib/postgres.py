@@ -249,9 +249,10 @@ class Postgres(AsOrdinaryUser):
 
 
 class Pgbouncer(AsOrdinaryUser):
-    """A pooler in front of a server, one session per transaction."""
+    """A pooler in front of a server, one session per transaction; without
+    `reset` it hands sessions on as they are."""
 
-    def __init__(self, server, pool=2):
+    def __init__(self, server, pool=2, reset=True):
         super().__init__("chappe-pgb-")
         self.server = server
         self.port = free_port()
@@ -266,7 +267,8 @@ class Pgbouncer(AsOrdinaryUser):
             f"auth_type = scram-sha-256\nauth_file = {users}\n"
             f"pool_mode = transaction\ndefault_pool_size = {pool}\n"
             "server_reset_query = DISCARD ALL\n"
-            "server_reset_query_always = 1\n")
+            f"server_reset_query_always = {int(reset)}\n")
+        self.pool = pool
 
     def __enter__(self):
         self.start()
@@ -294,6 +296,23 @@ class Pgbouncer(AsOrdinaryUser):
 
     def conninfo(self, **more):
         return self.server.conninfo(port=self.port, **more)
+
+    def spoil(self, statement):
+        """Runs it in every session, each held by a transaction until all
+        have it."""
+        command = [self.server.bin / "psql", "-X", "-q", "-v",
+                   "ON_ERROR_STOP=1", "-d", self.conninfo()]
+        strangers = []
+        for _ in range(self.pool):
+            stranger = subprocess.Popen(command, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+            stranger.stdin.write(f"BEGIN;\n{statement};\n\\echo done\n")
+            stranger.stdin.flush()
+            assert stranger.stdout.readline() == "done\n"
+            strangers.append(stranger)
+        for stranger in strangers:
+            stranger.communicate("COMMIT;\n", timeout=20)
+            assert stranger.returncode == 0
 
 
 def main():

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "storage/postgres_options.h"
+#include "storage/schema.h"
 #include "t/unit/storage_world.h"
 #include "util/base/mem.h"
 #include "util/base/str.h"
@@ -316,6 +317,8 @@ static void test_schema(void **state)
 {
 	struct test *t = *state;
 	struct storage *other = open_with(t, "connections=8");
+	char *back = mem_printf("UPDATE chappe_schema SET version = %d",
+				schema_version);
 
 	t->storage = open_with(t, "connections=8");
 	ASK(t, STORAGE_OK, storage_load, t->storage, ROMEO);
@@ -329,7 +332,8 @@ static void test_schema(void **state)
 	assert_non_null(strstr(t->answer.result.reason,
 			       "the database has schema 99"));
 	assert_int_equal(world_logged(&t->world, "schema 99"), 1);
-	mem_free(world_psql("UPDATE chappe_schema SET version = 1"));
+	mem_free(world_psql(back));
+	mem_free(back);
 	for (int i = 0; i < 100 && world_logged(&t->world,
 						"storage.available") == 0; i++)
 		world_run(&t->world, 50);

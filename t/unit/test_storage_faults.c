@@ -219,6 +219,31 @@ static void test_newer_schema(void **state)
 	check_heals(t);
 }
 
+/* Only an empty file gets its tables by being opened. */
+static void test_older_schema(void **state)
+{
+	struct test *t = *state;
+	char sql[64];
+	struct error err;
+
+	open_store(t);
+	assert_int_equal(storage_check_schema(t->storage, t->path, &err), 0);
+	put(t, STORAGE_OK, "x");
+	assert_int_equal(storage_check_schema(t->storage, t->path, &err), 0);
+	storage_close(&t->storage);
+	run_on_file(t, "UPDATE chappe_schema SET version = 0");
+	open_store(t);
+	assert_int_equal(storage_check_schema(t->storage, t->path, &err), -1);
+	assert_non_null(strstr(err.text, "chappectl db migrate"));
+	put(t, STORAGE_UNAVAILABLE, "y");
+	check_reason(t, "schema 0,");
+	check_reason(t, "chappectl db migrate");
+	snprintf(sql, sizeof(sql), "UPDATE chappe_schema SET version = %d",
+		 schema_version);
+	run_on_file(t, sql);
+	check_heals(t);
+}
+
 /* Reading goes on while somebody else holds the lock, and after the first to
  * wait in vain nobody waits as long. */
 static void test_locked(void **state)
@@ -512,6 +537,7 @@ int main(void)
 		TEST(test_not_a_database),
 		TEST(test_foreign_database),
 		TEST(test_newer_schema),
+		TEST(test_older_schema),
 		TEST(test_locked),
 		TEST(test_full_disk),
 		TEST(test_full_database),
