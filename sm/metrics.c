@@ -161,6 +161,11 @@ void sm_metrics(void *state, struct buf *to)
 			stats->repeats);
 	write_reports(to, stats);
 	write_people(to, sm);
+	metrics_counter(to, "chappe_sm_pep_published_total",
+			"Requests that published to a node of an account",
+			stats->pep_published);
+	metrics_counter(to, "chappe_sm_pep_notified_total",
+			"Notifications of nodes sent", stats->pep_notified);
 	metrics_counter(to, "chappe_sm_csi_delayed_total",
 			"Stanzas that waited for an inactive client.",
 			stats->csi_delayed);

@@ -131,6 +131,12 @@ struct sm_module {
 	 * forms, identities). */
 	void (*disco_info)(struct sm *sm, struct sm_domain *domain,
 			   struct element *query);
+	/* The same for disco#info of an account, and for its disco#items. */
+	void (*account_info)(struct user *user, struct element *query);
+	void (*account_items)(struct user *user, const struct jid *asker,
+			      struct element *query);
+	/* disco#info of a node of an account: true when it was answered. */
+	bool (*account_node)(struct iq_call *call, const char *node);
 	/* A request before log-in (XEP-0077), to be answered now or later by
 	 * registration_answer(). The first module that has this gets it. */
 	void (*registration)(struct registration *registration);

@@ -11,5 +11,6 @@ const struct sm_module *const sm_modules[] = {
 	&sm_module_last,     &sm_module_private,  &sm_module_vcard,
 	&sm_module_register, &sm_module_offline,  &sm_module_contact,
 	&sm_module_session,  &sm_module_carbons,  &sm_module_csi,
-	&sm_module_search,   NULL,
+	&sm_module_search,   &sm_module_caps,	  &sm_module_pep,
+	NULL,
 };

@@ -24,5 +24,7 @@ extern const struct sm_module sm_module_session;
 extern const struct sm_module sm_module_blocking;
 extern const struct sm_module sm_module_carbons;
 extern const struct sm_module sm_module_csi;
+extern const struct sm_module sm_module_caps;
+extern const struct sm_module sm_module_pep;
 
 #endif

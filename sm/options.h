@@ -19,7 +19,7 @@ struct sm_options {
 	int64_t resume_timeout;	  /* ms without a connection; 0: no resumption */
 	int64_t unacked_max;	  /* stanzas that a client may leave... */
 	int64_t unacked_size;	  /* ...and bytes, without acknowledging */
-	int64_t document_max;	  /* bytes of a vCard or a private element */
+	int64_t document_max;	  /* bytes of a vCard, private element, item */
 	int64_t auth_failures;	  /* of an account or address before it waits */
 	int64_t auth_window;	  /* ms in which they count */
 	int64_t auth_rounds;	  /* of one exchange */

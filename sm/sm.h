@@ -70,6 +70,7 @@ struct sm_stats {
 	uint64_t reports_spam, reports_abuse;
 	uint64_t csi_delayed, csi_spared;
 	uint64_t logged_out; /* users */
+	uint64_t pep_published, pep_notified;
 	uint64_t sessions_opened, sessions_reopened, sessions_lost;
 };
 

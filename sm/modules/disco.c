@@ -132,11 +132,30 @@ static void server_items(struct iq_call *call)
 
 /* -- accounts ------------------------------------------------------------ */
 
+/* A module that has such a node answers, to whom it thinks right. */
+static bool is_of_module(struct iq_call *call)
+{
+	const char *node = element_attr(call->query, "node");
+	struct sm *sm = call->sm;
+
+	if (node == NULL || *node == '\0' ||
+	    !str_equal(call->query->ns, NS_DISCO_INFO))
+		return false;
+	for (size_t i = 0; i < sm->module_count; i++) {
+		if (sm->modules[i]->account_node != NULL &&
+		    sm->modules[i]->account_node(call, node))
+			return true;
+	}
+	return false;
+}
+
 /* XEP-0030 section 8: only those may ask who may see the user's presence. */
 static bool refuse_stranger(struct iq_call *call)
 {
 	const char *node = element_attr(call->query, "node");
 
+	if (is_of_module(call))
+		return true;
 	if (!roster_may_see(call->user, call->from)) {
 		iq_error(call, STANZA_SERVICE_UNAVAILABLE, NULL);
 		return true;
@@ -159,6 +178,10 @@ static void account_info(struct iq_call *call)
 	add_identity(query, "account", "registered", NULL);
 	for (size_t i = 0; i < call->sm->module_count; i++)
 		add_features(query, call->sm->modules[i]->account_features);
+	for (size_t i = 0; i < call->sm->module_count; i++) {
+		if (call->sm->modules[i]->account_info != NULL)
+			call->sm->modules[i]->account_info(call->user, query);
+	}
 	iq_reply(call, reply);
 }
 
@@ -176,6 +199,11 @@ static void account_items(struct iq_call *call)
 		if (session->available)
 			element_set_attr(element_add(query, "item", NULL),
 					 "jid", jid_full(session->jid));
+	}
+	for (size_t i = 0; i < call->sm->module_count; i++) {
+		if (call->sm->modules[i]->account_items != NULL)
+			call->sm->modules[i]->account_items(
+				call->user, call->from, query);
 	}
 	iq_reply(call, reply);
 }

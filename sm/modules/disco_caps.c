@@ -13,6 +13,8 @@
 #include "util/base/mem.h"
 #include "util/base/str.h"
 
+#define FEATURES_MAX 1000
+
 /* A list of strings that will be sorted; each on the heap. */
 struct lines {
 	char **line;
@@ -26,9 +28,22 @@ static void lines_add(struct lines *lines, char *line)
 	lines->line[lines->count++] = line;
 }
 
+/* What is sorted are the strings before their ends were marked: "a<" comes
+ * before "a#b<". */
+static unsigned char sort_byte(char c)
+{
+	return c == '<' ? 0 : (unsigned char)c;
+}
+
 static int compare(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	const char *x = *(char *const *)a, *y = *(char *const *)b;
+
+	while (*x != '\0' && *x == *y) {
+		x++;
+		y++;
+	}
+	return (int)sort_byte(*x) - (int)sort_byte(*y);
 }
 
 /* Appends the lines in order, and frees them. */
@@ -111,31 +126,85 @@ static char *form_line(const struct element *form)
 	return buf_take(&line);
 }
 
+static bool has_type(const struct element *form)
+{
+	const struct element *field = element_child(form, "field", NULL);
+
+	for (; field != NULL; field = element_next_same(field)) {
+		if (str_equal(element_attr(field, "var"), "FORM_TYPE"))
+			return str_equal(element_attr(field, "type"), "hidden");
+	}
+	return false;
+}
+
 static void add_forms(const struct element *query, struct buf *to)
 {
 	const struct element *form = element_child(query, "x", NS_DATA_FORMS);
 	struct lines lines = { 0 };
 
-	for (; form != NULL; form = element_next_same(form))
-		lines_add(&lines, form_line(form));
+	/* Section 5.4, step 3.6: one that does not say what it is, is left
+	 * out. */
+	for (; form != NULL; form = element_next_same(form)) {
+		if (has_type(form))
+			lines_add(&lines, form_line(form));
+	}
 	lines_take(&lines, to);
+}
+
+/* Section 5.4, steps 3.3 to 3.5: what stands there twice could be read in two
+ * ways. */
+static bool has_twice(const struct element *query, const char *name)
+{
+	const struct element *a = element_child(query, name, NULL), *b;
+	unsigned count = 0;
+
+	for (; a != NULL; a = element_next_same(a)) {
+		/* No client has so many, and each costs a look at all. */
+		if (++count > FEATURES_MAX)
+			return true;
+		for (b = element_next_same(a); b != NULL;
+		     b = element_next_same(b)) {
+			if (str_equal(element_attr(a, "var"),
+				      element_attr(b, "var")) &&
+			    str_equal(element_attr(a, "category"),
+				      element_attr(b, "category")) &&
+			    str_equal(element_attr(a, "type"),
+				      element_attr(b, "type")) &&
+			    str_equal(element_attr_ns(a, NS_XML, "lang"),
+				      element_attr_ns(b, NS_XML, "lang")) &&
+			    str_equal(element_attr(a, "name"),
+				      element_attr(b, "name")))
+				return true;
+		}
+	}
+	return false;
+}
+
+char *disco_caps_hash(const struct element *query, enum digest kind)
+{
+	unsigned char digest[DIGEST_MAX];
+	struct buf text = { 0 }, ver = { 0 };
+
+	if (has_twice(query, "identity") || has_twice(query, "feature"))
+		return NULL;
+	add_identities(query, &text);
+	add_features(query, &text);
+	add_forms(query, &text);
+	crypto_digest(kind, buf_data(&text), text.len, digest);
+	base64_encode(&ver, digest, digest_size(kind));
+	buf_free(&text);
+	return buf_take(&ver);
 }
 
 static char *make_ver(struct sm *sm, struct sm_domain *domain)
 {
 	struct stanza *info = stanza_new("query", NS_DISCO_INFO);
-	unsigned char digest[DIGEST_MAX];
-	struct buf text = { 0 }, ver = { 0 };
+	char *ver;
 
 	disco_server_info(sm, domain, info->root);
-	add_identities(info->root, &text);
-	add_features(info->root, &text);
-	add_forms(info->root, &text);
-	crypto_digest(DIGEST_SHA1, buf_data(&text), text.len, digest);
-	base64_encode(&ver, digest, digest_size(DIGEST_SHA1));
-	buf_free(&text);
+	ver = disco_caps_hash(info->root, DIGEST_SHA1);
 	stanza_free(&info);
-	return buf_take(&ver);
+	return ver;
 }
 
 static struct disco_hash **hashes_of(const struct sm *sm)

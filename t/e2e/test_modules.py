@@ -157,7 +157,8 @@ def test_accounts(people):
     alice, bob = people("alice", "bob")
     a, b = alice.online("a"), bob.online("b")
     own = disco_info(a, alice.jid)
-    assert identities_of(own) == {("account", "registered")}
+    assert identities_of(own) == {("account", "registered"),
+                                  ("pubsub", "pep")}
     assert disco_info(a, None).get("type") == "result"
     stranger = disco_info(a, bob.jid)
     nobody = disco_info(a, "no.such@localhost")

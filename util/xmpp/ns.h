@@ -27,6 +27,7 @@
 #define NS_DISCO_ITEMS "http://jabber.org/protocol/disco#items"
 #define NS_PRIVATE "jabber:iq:private"			    /* XEP-0049 */
 #define NS_VCARD "vcard-temp"				    /* XEP-0054 */
+#define NS_RSM "http://jabber.org/protocol/rsm"		    /* XEP-0059 */
 #define NS_SEARCH "jabber:iq:search"			    /* XEP-0055 */
 #define NS_REGISTER "jabber:iq:register"		    /* XEP-0077 */
 #define NS_REGISTER_FEATURE "http://jabber.org/features/iq-register"
@@ -44,6 +45,9 @@
 #define NS_CHAT_MARKERS "urn:xmpp:chat-markers:0"	    /* XEP-0333 */
 #define NS_HINTS "urn:xmpp:hints"			    /* XEP-0334 */
 #define NS_MUC_USER "http://jabber.org/protocol/muc#user"   /* XEP-0045 */
+#define NS_PUBSUB "http://jabber.org/protocol/pubsub"	    /* XEP-0060 */
+#define NS_PUBSUB_OWNER "http://jabber.org/protocol/pubsub#owner"
+#define NS_PUBSUB_ERRORS "http://jabber.org/protocol/pubsub#errors"
 #define NS_PUBSUB_EVENT "http://jabber.org/protocol/pubsub#event" /* 0060 */
 #define NS_CARBONS "urn:xmpp:carbons:2"			    /* XEP-0280 */
 #define NS_CSI "urn:xmpp:csi:0"				    /* XEP-0352 */
