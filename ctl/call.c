@@ -432,6 +432,7 @@ static void send_one(struct ctl_call *call, const char *at, const char *to,
 	if (link_send(call->link, &envelope) == LINK_NO_ROUTE) {
 		if (!call->quiet)
 			ctl_complain("%s is not there", at ? at : to);
+		error_set(&call->said, "it is not there");
 		answered(call, CTL_UNAVAILABLE);
 	}
 	buf_free_secret(&payload);
