@@ -312,6 +312,16 @@ static void write_revert(struct roster_write *write)
 			    user->roster_version);
 }
 
+static void tell_snapshots(struct user *user)
+{
+	struct session *session;
+
+	DL_FOREACH(user->sessions, session) {
+		if (session->interested && session_is_awake(session))
+			session_changed(session);
+	}
+}
+
 static void write_done(const struct storage_result *result, void *ctx)
 {
 	struct roster_write *write = ctx;
@@ -329,6 +339,9 @@ static void write_done(const struct storage_result *result, void *ctx)
 		write_revert(write);
 	}
 	DL_DELETE(*writes_of(user), write);
+	/* Or the next owner would push it once more, for nothing. */
+	if (write->push)
+		tell_snapshots(user);
 	if (write->done != NULL)
 		write->done(user, ok, write->ctx);
 	write_free(write);
