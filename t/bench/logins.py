@@ -7,7 +7,9 @@ without sanitizers:
     CHAPPE_BUILD=.../build-bench t/bench/logins.py [--count N]
 
 A log-in is: STARTTLS, SASL, bind. "tls" is a stream up to its features, which
-is in all the others. Nothing is asserted."""
+is in all the others. What a database or a directory itself uses is not counted.
+Last: how long a client that is logged in waits for an answer while others log in
+by a directory that takes 5 s to answer. Nothing is asserted."""
 
 import argparse
 import base64
@@ -15,13 +17,18 @@ import os
 import sys
 import tempfile
 import textwrap
+import threading
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 
 from authority import Authority  # noqa: E402
-from chappe import Chappe  # noqa: E402
+from chappe import BUILD, Chappe  # noqa: E402
 from kdc import Kdc  # noqa: E402
+from postgres import Postgres  # noqa: E402
+from proxy import Proxy  # noqa: E402
+from slapd import PEOPLE, SERVICE, SERVICE_PASSWORD, Slapd, person  # noqa: E402
 from wire import SASL, Wire, tls_context  # noqa: E402
 
 DOMAIN = "example.org"
@@ -89,6 +96,80 @@ def start(folder, kdc, **domain):
     return server
 
 
+def with_directory(folder, slapd, uri):
+    """A server whose accounts are in the directory at `uri`, and in its own
+    storage behind that."""
+    folder.mkdir()
+    server = Chappe(folder, domains=[DOMAIN])
+    secret = folder / "ldap-password"
+    secret.write_text(SERVICE_PASSWORD + "\n")
+    secret.chmod(0o600)
+    server.conf["sm"] = {"driver-dir": BUILD / "storage/.libs",
+                         "auth-failures": 1000}
+    server.conf["domain"] = {"auth": ["ldap"]}
+    server.extra_links = Chappe._write('ldap "main"', {
+        "uri": [uri], "bind-dn": SERVICE, "bind-password-file": secret,
+        "base": PEOPLE, "timeout": "20s", "connect-timeout": "10s",
+        "ca": slapd.certificate})
+    return server
+
+
+def back_ends(folder, count):
+    with Postgres() as postgres:
+        (folder / "c").mkdir()
+        with Chappe(folder / "c", domains=[DOMAIN]) as server:
+            server.conf["storage"] = {
+                "driver": "postgres",
+                "connection": postgres.conninfo().replace("\\", "\\\\")}
+            server.conf["sm"] = {"driver-dir": BUILD / "storage/.libs"}
+            server.start()
+            server.add_user("alice")
+            measure(server, "SCRAM, pgsql", count,
+                    lambda wire: wire.scram("alice", PASSWORD))
+    with Slapd(person("alice", PASSWORD)) as slapd:
+        with with_directory(folder / "d", slapd, slapd.name_uri) as server:
+            server.start()
+            measure(server, "PLAIN, ldap", count,
+                    lambda wire: wire.plain("alice", PASSWORD))
+
+
+def stall(folder, seconds=20):
+    """Round trips of a client while 20 others wait for a slow directory."""
+    with Slapd(person("alice", PASSWORD)) as slapd, \
+            Proxy(slapd.port) as slow:
+        uri = f"ldap://localhost:{slow.port}"
+        with with_directory(folder / "e", slapd, uri) as server:
+            server.start()
+            with Wire(server) as wire:
+                wire.secure()
+                assert wire.plain("alice", PASSWORD).tag == SASL + "success"
+                wire.bind("bench")
+                slow.delay = 5
+                ends = time.monotonic() + seconds
+
+                def others():
+                    while time.monotonic() < ends:
+                        with Wire(server, 30) as other:
+                            other.secure()
+                            other.plain("alice", PASSWORD)
+                threads = [threading.Thread(target=others) for _ in range(20)]
+                for label, run in (("idle", []), ("slow", threads)):
+                    for thread in run:
+                        thread.start()
+                    times = []
+                    until = time.monotonic() + 5 if not run else ends
+                    while time.monotonic() < until:
+                        start = time.perf_counter()
+                        wire.ping()
+                        times.append((time.perf_counter() - start) * 1000)
+                    times.sort()
+                    print(f"ping, {label:8} {times[len(times) // 2]:6.2f} ms"
+                          f" median, {times[int(len(times) * 0.999)]:.2f} ms"
+                          f" at 99.9 %, {len(times)} pings", flush=True)
+                for thread in threads:
+                    thread.join()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=500)
@@ -124,6 +205,8 @@ def main():
             server.start()
             measure(server, "PLAIN, pipe", count,
                     lambda wire: wire.plain("alice", PASSWORD))
+        back_ends(folder, count)
+        stall(folder)
 
 
 if __name__ == "__main__":
